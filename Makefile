@@ -1,0 +1,63 @@
+# `make demo` shows the platform at work, `make test` runs every test; both set everything up first, in .venv.
+# Another interpreter: make PYTHON=/path/to/python3.12 setup
+
+VENV := .venv
+PYTHON ?=
+CANDIDATES := $(if $(PYTHON),$(PYTHON),python3 python3.12 python3.11 python3.10 python3.9)
+# Flink 2.3 has wheels for these versions; Debian and Ubuntu ship venv without its ensurepip in a package of its own.
+FITS := import sys, venv, ensurepip; sys.exit(not (3, 9) <= sys.version_info[:2] <= (3, 12))
+
+.PHONY: setup up down status demo test debian-packages lint bench docs
+
+setup: $(VENV)/.complete
+
+# Only again when the dependencies have changed.
+$(VENV)/.complete: pyproject.toml
+	@if ! $(VENV)/bin/python -c '$(FITS)' >/dev/null 2>&1; then \
+	  for python in $(CANDIDATES); do \
+	    if "$$python" -c '$(FITS)' >/dev/null 2>&1; then found="$$python"; break; fi; \
+	  done; \
+	  if [ -z "$$found" ]; then \
+	    echo "No Python 3.9 to 3.12 with venv among: $(CANDIDATES). Install one (Debian, Ubuntu: python3 and python3-venv)" \
+	      "or name it: make PYTHON=/path/to/python setup" >&2; exit 2; \
+	  fi; \
+	  echo "Creating $(VENV) with $$("$$found" --version)"; \
+	  "$$found" -m venv --clear $(VENV); \
+	fi
+	@echo "Installing the project and what it needs into $(VENV); the first time this takes some minutes"
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+up: setup
+	@$(VENV)/bin/dmp up
+
+down: setup
+	@$(VENV)/bin/dmp down
+
+status: setup
+	@$(VENV)/bin/dmp status
+
+demo: setup
+	@$(VENV)/bin/dmp demo
+
+test: setup debian-packages
+	@$(VENV)/bin/python -m pytest
+
+debian-packages:
+	@sh tests/install_debian.sh
+
+# Precision and recall of alerts (bench/alerts.py), then what identity costs beside windows (bench/identity.py):
+# make bench ARGS="--events 300000 --out /tmp/bench"
+bench: setup
+	@$(VENV)/bin/python bench/alerts.py
+	@$(VENV)/bin/python bench/identity.py $(ARGS)
+
+# The pages of docs/ that are generated from the schemas and the configuration.
+docs: setup
+	@$(VENV)/bin/python -m dmp.docs
+
+lint: setup
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/mypy --strict dmp/core
+	@$(VENV)/bin/lint-imports
