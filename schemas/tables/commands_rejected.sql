@@ -1,0 +1,10 @@
+-- Commands that are none: raw bytes, where they came from and why they were ignored.
+CREATE TABLE commands_rejected (
+  reason            STRING NOT NULL,
+  detail            STRING NOT NULL,               -- positions, names and sizes, never values
+  received_at       TIMESTAMP_LTZ(3) NOT NULL,
+  source_topic      STRING NOT NULL,
+  source_partition  INT NOT NULL,
+  source_offset     BIGINT NOT NULL,
+  `raw`             BYTES                         -- base64 in JSON
+)
