@@ -1,0 +1,63 @@
+"""How the secrets of the caller's environment reach Flink's Python workers: as files, never as values.
+
+Beam, which runs the workers, writes their whole environment into the TaskManager's log when one fails or ends. So each
+secret given by value is put into a private file, and only the `_FILE` variable that names it is handed on.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+
+from dmp.config import SECRET_VARIABLES, Config
+from dmp.secrets import load_keys
+
+
+def secret_variables(config: Config) -> dict[str, str]:
+    """The secrets as given in the environment; without a PII key among them, the file of the one that we make."""
+    given = {name: os.environ[name] for name in SECRET_VARIABLES if os.environ.get(name)}
+    if "DMP_PII_KEY" not in given and "DMP_PII_KEY_FILE" not in given:
+        given["DMP_PII_KEY_FILE"] = str(config.local_pii_key_file)
+    return given
+
+
+def prepare_keys(config: Config) -> None:
+    """Make a PII key unless one is given, once for the life of the data folder.
+
+    Raises UserError when the keys cannot be used, so that one learns it here and not from a failing job.
+    """
+    given = secret_variables(config)
+    own = config.local_pii_key_file
+    if given.get("DMP_PII_KEY_FILE") == str(own) and not own.exists():
+        _write(own, secrets.token_hex(32))
+    load_keys(given)
+
+
+def as_files(variables: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """The same secrets with every value replaced by the file that `store` puts it into."""
+    return {
+        **{name: value for name, value in variables.items() if not _has_file_variant(name)},
+        **{f"{name}_FILE": str(_file_of(name, folder)) for name in variables if _has_file_variant(name)},
+    }
+
+
+def store(variables: Mapping[str, str], folder: Path) -> None:
+    """Put the secrets that are given by value into files of `folder`."""
+    for name, value in variables.items():
+        if _has_file_variant(name):
+            _write(_file_of(name, folder), value)
+
+
+def _has_file_variant(name: str) -> bool:
+    return f"{name}_FILE" in SECRET_VARIABLES
+
+
+def _file_of(name: str, folder: Path) -> Path:
+    return folder / f"given_{name.lower()}"
+
+
+def _write(file: Path, secret: str) -> None:
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
+        stream.write(secret)
