@@ -1,0 +1,57 @@
+"""Job `alerts`: windows of dmp.metrics and dmp.quality, judged by the rules of alerts.yaml -> dmp.alerts."""
+
+from __future__ import annotations
+
+from pyflink.common import Types
+from pyflink.datastream import StreamExecutionEnvironment
+from pyflink.table import ChangelogMode, EnvironmentSettings, StreamTableEnvironment
+
+from dmp.alerting import configured_rules
+from jobs.job import Job, run
+from schemas.topics import ALERTS, METRICS, QUALITY
+from udfs.alerts import ALERT_TYPE, CHANGE_TYPE, JudgeFunction, SeriesFunction, alert_schema, series_name
+
+
+class StreamJob(Job):
+    """A job with a DataStream in its midst, which no compiled plan can hold; one subtask of everything."""
+
+    environment: StreamTableEnvironment
+
+    @staticmethod
+    def _create_environment(mode: EnvironmentSettings) -> StreamTableEnvironment:
+        stream = StreamExecutionEnvironment.get_execution_environment()
+        stream.set_parallelism(1)  # some hundred rows a second at most
+        return StreamTableEnvironment.create(stream, mode)
+
+    def plan(self) -> str:
+        """What Flink makes of the statement set, for people."""
+        return str(self.statements.explain())
+
+    def submit(self) -> None:
+        self.statements.execute()
+
+
+def build(job: StreamJob) -> None:
+    """Register the view `window_changes`, the judging of them, and the insert of the alerts."""
+    job.set("table.exec.mini-batch.enabled", "false")  # its watermarks are of the clock
+    job.set("table.exec.state.ttl", f"{job.config.windows.horizon_hours} h")  # all state of its SQL is windows
+    job.table(METRICS, QUALITY, ALERTS)
+    for topic in (METRICS, QUALITY):
+        job.sql(f"CREATE TABLE timed_{topic.table} (WATERMARK FOR window_start AS window_start) LIKE {topic.table}")
+    job.script("alerts.sql")
+    judge(job)
+    job.script("alerts_results.sql")
+
+
+def judge(job: StreamJob) -> None:
+    """Register the view `judged`: the alerts that change as `window_changes` come in."""
+    rules = configured_rules(job.config)
+    changes = job.environment.to_changelog_stream(job.environment.from_path("window_changes"))
+    by_series = changes.flat_map(SeriesFunction(rules), CHANGE_TYPE).uid("series").key_by(series_name, Types.STRING())
+    told = by_series.process(JudgeFunction(rules), ALERT_TYPE).uid("judge")
+    judged = job.environment.from_changelog_stream(told, alert_schema(), ChangelogMode.upsert())
+    job.environment.create_temporary_view("judged", judged)
+
+
+if __name__ == "__main__":
+    run("alerts", build, StreamJob)

@@ -1,0 +1,172 @@
+"""What every job is made of: an environment, the shared tables, views and inserts written in SQL."""
+
+from __future__ import annotations
+
+import json
+import re
+from argparse import ArgumentParser
+from collections.abc import Callable, Collection, Iterator
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+from typing import Any, Optional
+
+from pyflink.table import EnvironmentSettings, PlanReference, TableEnvironment
+from pyflink.table.udf import UserDefinedScalarFunctionWrapper
+
+from dmp.config import Config, load_config
+from schemas.tables import create_table
+from schemas.topics import Topic
+
+# Settings that the results depend on; those of the cluster stand in flink-conf/config.yaml.
+SETTINGS = {
+    # One updating path for punctual and late events: changes of a second are folded before they go on. Large batches
+    # fold what changes to and fro, such as the labels of identity.
+    "table.exec.mini-batch.enabled": "true",
+    "table.exec.mini-batch.allow-latency": "1 s",
+    "table.exec.mini-batch.size": "100000",
+    # A view that several sinks read is planned once, so that its Python function runs once for each event.
+    "table.optimizer.reuse-optimize-block-with-digest-enabled": "true",
+    # Results stay as long as their persons do; what may be forgotten says so by a STATE_TTL hint. Besides, state with a
+    # TTL costs several times the processor time.
+    "table.exec.state.ttl": "0 s",
+    # A local MIN that can retract ships its whole map of values, and a link is rarely seen twice in a mini-batch.
+    "table.optimizer.agg-phase-strategy": "ONE_PHASE",
+    # SQL operators never keep or change the rows that they pass on.
+    "pipeline.object-reuse": "true",
+    # Options that an INSERT has of its own would be lost to those of its table when the plan is loaded.
+    "table.plan.restore.catalog-objects": "ALL_ENFORCED",
+    # Operator uids come from the plan, so that a savepoint fits the same job submitted again.
+    "table.exec.uid.generation": "ALWAYS",
+    "table.local-time-zone": "UTC",
+}
+
+DEDUPLICATION_TTL = "24 h"
+_VIEW = re.compile(r"CREATE TEMPORARY VIEW (?P<name>\w+) AS\s")
+_INSERT = re.compile(r"INSERT INTO (?P<table>\w+)\s")
+
+
+class Job:
+    """One Flink job under construction; `submit` sends it as a single statement set.
+
+    `create_table` gives the DDL of a topic: Kafka's by default, files in a replay. With `sinks`, inserts into other
+    tables are left out.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        config: Config,
+        create_table: Optional[Callable[[Topic], str]] = None,
+        sinks: Optional[Collection[Topic]] = None,
+        batch: bool = False,
+    ) -> None:
+        self.name = name
+        self.config = config
+        mode = EnvironmentSettings.in_batch_mode() if batch else EnvironmentSettings.in_streaming_mode()
+        self.environment = self._create_environment(mode)
+        self.set("pipeline.name", f"dmp-{name}")
+        for key, value in SETTINGS.items():
+            self.set(key, value)
+        self.statements = self.environment.create_statement_set()
+        self._create_table = create_table or self._create_kafka_table
+        self._sinks = None if sinks is None else {topic.table for topic in sinks}
+
+    @staticmethod
+    def _create_environment(mode: EnvironmentSettings) -> TableEnvironment:
+        return TableEnvironment.create(mode)
+
+    def set(self, key: str, value: str) -> None:
+        """Set one of Flink's options for this job."""
+        self.environment.get_config().set(key, value)
+
+    def table(self, *topics: Topic) -> None:
+        """Register the tables of topics, for reading and writing; those that are there already stay."""
+        for topic in topics:
+            if topic.table not in self.environment.list_tables():
+                self.sql(self._create_table(topic))
+
+    def _create_kafka_table(self, topic: Topic) -> str:
+        return create_table(topic, self.config.kafka.bootstrap_servers, self.name)
+
+    def columns(self, topic: Topic) -> list[str]:
+        """The columns of a registered table that are written, so without computed ones."""
+        schema = self.environment.from_path(topic.table).get_resolved_schema()
+        return [column.get_name() for column in schema.get_columns() if column.is_physical()]
+
+    def sql(self, statement: str) -> None:
+        """Execute one statement of DDL."""
+        self.environment.execute_sql(statement)
+
+    def function(self, name: str, function: UserDefinedScalarFunctionWrapper) -> None:
+        """Register a Python function for the views."""
+        self.environment.create_temporary_system_function(name, function)
+
+    def script(self, file_name: str, **parameters: str) -> None:
+        """Run a file of this package, of views and inserts: views are created, inserts join the statement set.
+
+        `${name}` stands for a parameter; the job's name and those of the windows are always there.
+        """
+        windows = self.config.windows
+        parameters.update(
+            job=self.name,
+            window_ms=str(windows.seconds * 1000),
+            window_seconds=str(windows.seconds),
+            horizon=f"{windows.horizon_hours} h",
+        )
+        text = files("jobs").joinpath(file_name).read_text(encoding="utf-8")
+        for statement in _statements(Template(text).substitute(parameters)):
+            view = _VIEW.match(statement)
+            if view:
+                self.view(view["name"], statement[view.end() :])
+            elif self._sinks is None or _INSERT.match(statement)["table"] in self._sinks:
+                self.statements.add_insert_sql(statement)
+
+    def view(self, name: str, query: str) -> None:
+        """Register a view.
+
+        As a Table: a view that is registered by CREATE VIEW is parsed and expanded again, with all those below it, by
+        each view above it; with the forty views of identity that takes minutes.
+        """
+        self.environment.create_temporary_view(name, self.environment.sql_query(query))
+
+    def plan(self) -> str:
+        """The compiled plan of the statement set, JSON: what `submit` runs."""
+        return _forget_message_ids(self.statements.compile_plan().as_json_string())
+
+    def submit(self) -> None:
+        """Send the job to the cluster of `flink run`."""
+        plan = self.environment.load_plan(PlanReference.from_json_string(self.plan()))
+        plan._j_compiled_plan.execute()  # CompiledPlan.execute of PyFlink 2.3 calls a method that is not there
+
+
+def _forget_message_ids(plan: str) -> str:
+    """The plan with deduplication forgetting a messageId after DEDUPLICATION_TTL.
+
+    SQL has no hint for the state of OVER, and a setting for the whole job would forget identities, too.
+    """
+    tree = json.loads(plan)
+    for node in tree["nodes"]:
+        if node["type"].startswith("stream-exec-over-aggregate") and "COUNT(*)" in node["description"]:
+            node["configuration"] = {"table.exec.state.ttl": DEDUPLICATION_TTL}
+    return json.dumps(tree)
+
+
+def run(name: str, build: Callable[[Any], None], kind: type[Job] = Job) -> None:
+    """The `main` of a job: `--config FILE`, build, submit; `--explain` prints the plan instead."""
+    parser = ArgumentParser(prog=f"jobs/{name}.py")
+    parser.add_argument("--config", type=Path, help="dmp.toml (default: $DMP_CONFIG, ./dmp.toml or the defaults)")
+    parser.add_argument("--explain", action="store_true", help="print the plan, JSON, and submit nothing")
+    arguments = parser.parse_args()
+    job = kind(name, load_config(arguments.config))
+    build(job)
+    if arguments.explain:
+        print(job.plan())
+    else:
+        job.submit()
+
+
+def _statements(script: str) -> Iterator[str]:
+    """The statements of a script without comments; each ends with `;` at the end of a line."""
+    code = "\n".join(line for line in script.splitlines() if not line.lstrip().startswith("--"))
+    return (part.strip() for part in (code + "\n").split(";\n") if part.strip())
