@@ -1,0 +1,1 @@
+"""Collectors: events from elsewhere into `dmp.events.raw`."""

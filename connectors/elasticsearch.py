@@ -1,0 +1,180 @@
+"""Elasticsearch: the client, and bulk writes that may be repeated and reordered without harm."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import re
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Optional
+
+import orjson
+from elastic_transport import ConnectionError, ConnectionTimeout
+from elasticsearch import ApiError, Elasticsearch
+
+from dmp.secrets import read_secret
+
+BULK_BYTES = 5 * 1024 * 1024  # Elasticsearch's documentation advises 5 to 15 MB a request
+MAX_ID_BYTES = 512
+RETRIED_STATUS = frozenset({403, 408, 429, 500, 502, 503, 504})  # 403: an index that a full disk made read-only
+AWAY = (ConnectionError, ConnectionTimeout)
+UNPARSABLE = "not_x_content_exception"  # answered with status 500 for a value that is no JSON object
+# What follows in Elasticsearch's reasons is content of the document.
+CONTENT = re.compile(r"Preview of field's value:|Unrecognized token|\[Source: ")
+
+
+def connect(url: str, timeout_seconds: float = 30) -> Elasticsearch:
+    """A client for `url`, with DMP_ELASTICSEARCH_API_KEY or DMP_ELASTICSEARCH_USER and _PASSWORD when they are set.
+
+    The key and the password may stand in files named by the variable with `_FILE` behind it.
+    """
+    api_key = read_secret(os.environ, "DMP_ELASTICSEARCH_API_KEY")
+    user, password = os.environ.get("DMP_ELASTICSEARCH_USER"), read_secret(os.environ, "DMP_ELASTICSEARCH_PASSWORD")
+    options: dict[str, Any] = {}
+    if api_key:
+        options["api_key"] = api_key.decode()
+    elif user and password:
+        options["basic_auth"] = (user, password.decode())
+    # Retries are ours: the client's own ones know nothing of a document that was refused within a bulk.
+    return Elasticsearch(url, request_timeout=timeout_seconds, max_retries=0, **options)
+
+
+@dataclass(frozen=True)
+class Write:
+    """One document to index, or to delete when `source` is None, at an external version."""
+
+    index: str
+    document_id: str
+    version: int
+    source: Optional[bytes]
+
+    def lines(self) -> Iterator[bytes]:
+        """The newline-delimited JSON of the bulk API, without line ends."""
+        meta = {
+            "_index": self.index,
+            "_id": self.document_id,
+            "version": self.version,
+            "version_type": "external_gte",
+            "require_alias": True,
+        }
+        if self.source is None:
+            yield orjson.dumps({"delete": meta})
+        else:
+            yield orjson.dumps({"index": meta})
+            yield self.source.replace(b"\n", b" ")  # a line end within would break the whole request
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why Elasticsearch refused a document for good."""
+
+    status: int
+    reason: str
+    detail: str
+
+
+def document_id(key: bytes) -> str:
+    """The `_id` of a message key: the values of its JSON object joined by `|`.
+
+    It is a SHA-256 of the key when that is too long, or would not be unique because a value has a `|` itself, and for
+    a key that is no JSON object, whose document is then refused and not the whole batch.
+    """
+    try:
+        values = ["" if value is None else str(value) for value in orjson.loads(key).values()]
+    except (orjson.JSONDecodeError, AttributeError):
+        return hashlib.sha256(key).hexdigest()
+    text = "|".join(values)
+    if len(text.encode()) > MAX_ID_BYTES or text.count("|") >= len(values):
+        return hashlib.sha256(key).hexdigest()
+    return text
+
+
+class BulkWriter:
+    """Writes batches, waiting out an Elasticsearch that is busy or away for at most `patience_seconds` a batch.
+
+    An error is raised after that: whoever calls it has not acknowledged the batch and will bring it again.
+    """
+
+    def __init__(self, client: Elasticsearch, patience_seconds: float = 300) -> None:
+        self._client = client
+        self._patience_seconds = patience_seconds
+
+    def write(self, writes: Sequence[Write]) -> list[Optional[Refusal]]:
+        """What became of each write, in order: None when the index holds it, or something newer."""
+        results: list[Optional[Refusal]] = []
+        for chunk in _chunks(writes):
+            results += self._write_chunk(chunk)
+        return results
+
+    def _write_chunk(self, writes: Sequence[Write]) -> list[Optional[Refusal]]:
+        results: dict[int, Optional[Refusal]] = {}
+        pending = list(range(len(writes)))
+        deadline = time.monotonic() + self._patience_seconds
+        for pause in pauses():
+            answers, problem = self._send([writes[i] for i in pending])
+            retry = []
+            for i, answer in zip(pending, answers):
+                error_type = answer.get("error", {}).get("type", "")
+                if answer["status"] in RETRIED_STATUS and error_type != UNPARSABLE:
+                    problem = f"status {answer['status']} {error_type}"
+                    retry.append(i)
+                else:
+                    results[i] = _refusal(answer)
+            pending = pending if not answers else retry
+            if not pending:
+                return [results[i] for i in range(len(writes))]
+            if time.monotonic() + pause > deadline:
+                raise RuntimeError(f"Elasticsearch took no writes for {self._patience_seconds:.0f} s: {problem}")
+            time.sleep(pause)
+        raise AssertionError("the pauses never end")
+
+    def _send(self, writes: Sequence[Write]) -> tuple[list[dict[str, Any]], str]:
+        """The answer to each write; or none and the problem, when the whole request has to be repeated."""
+        try:
+            response = self._client.bulk(operations=[line for write in writes for line in write.lines()])
+        except ApiError as error:
+            if error.meta.status in RETRIED_STATUS:
+                return [], _reason(error)
+            raise
+        except AWAY as error:
+            return [], _reason(error)
+        return [next(iter(item.values())) for item in response["items"]], ""
+
+
+def _chunks(writes: Sequence[Write]) -> Iterable[Sequence[Write]]:
+    start = size = 0
+    for i, write in enumerate(writes):
+        length = len(write.source or b"") + 200
+        if i > start and size + length > BULK_BYTES:
+            yield writes[start:i]
+            start, size = i, 0
+        size += length
+    if start < len(writes):
+        yield writes[start:]
+
+
+def pauses(first: float = 0.1) -> Iterator[float]:
+    """Exponential back-off from `first` to 10 seconds, with jitter so that writers do not return together."""
+    pause = first
+    while True:
+        yield pause * random.uniform(0.5, 1.0)
+        pause = min(pause * 2, 10.0)
+
+
+def _refusal(answer: dict[str, Any]) -> Optional[Refusal]:
+    status = answer["status"]
+    # 409: the index holds a newer version already. 404 of a delete: it is gone already.
+    if status < 300 or status == 409 or (status == 404 and "error" not in answer):
+        return None
+    error = answer["error"]
+    if status == 404:
+        raise RuntimeError(f"Elasticsearch has no alias for the document ({error.get('reason')}): run 'dmp up' again")
+    # The causes below it say little more, and quote the document.
+    return Refusal(status, error["type"], CONTENT.split(error["reason"])[0].strip())
+
+
+def _reason(error: Exception) -> str:
+    return str(error).splitlines()[0][:200] if str(error) else type(error).__name__
