@@ -1,0 +1,41 @@
+"""`dmp submit`, `dmp stop`: the jobs on the cluster."""
+
+from __future__ import annotations
+
+import click
+
+from dmp.cli import config_path, pass_config
+from dmp.config import Config
+
+JOB_NAMES = ("all", "pipeline", "index", "segments", "archive", "clean", "identity", "metrics", "profiles", "alerts")
+
+
+@click.command()
+@click.argument("job", type=click.Choice(JOB_NAMES))
+@click.option("--fresh", is_flag=True, help="Start anew from the earliest event, not from the last savepoint.")
+@click.option("--print", "print_only", is_flag=True, help="Only print the flink run line, to run it by hand.")
+@pass_config
+def submit(config: Config, job: str, fresh: bool, print_only: bool) -> None:
+    """Submit JOB to the cluster with `flink run`; `all` is pipeline (clean to profiles in one), index and segments."""
+    from dmp.jobs import ALL, Cluster, shell_line
+
+    cluster = Cluster(config, config_path())
+    for name in ALL if job == "all" else (job,):
+        if not print_only:
+            cluster.refuse_conflicts(name)
+        command = cluster.command(name, fresh)
+        click.echo(shell_line(command))
+        if not print_only:
+            click.echo(f"{name} runs: {cluster.rest}/#/job/{cluster.submit(name, command)}")
+
+
+@click.command()
+@click.argument("job", type=click.Choice(JOB_NAMES))
+@pass_config
+def stop(config: Config, job: str) -> None:
+    """Stop JOB with a savepoint, from which `dmp submit JOB` resumes."""
+    from dmp.jobs import JOBS, Cluster
+
+    cluster = Cluster(config)
+    for name in sorted(set(JOBS) & set(cluster.running())) if job == "all" else (job,):
+        click.echo(f"{name} stopped, savepoint {cluster.stop(name)}")

@@ -1,0 +1,205 @@
+"""Submitting, watching and stopping the suite's jobs on the cluster, by `flink run` and Flink's REST interface."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import time
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Optional
+from urllib.parse import unquote, urlsplit
+
+from dmp.config import Config
+from dmp.errors import UserError
+from dmp.segments import load_rules
+from dmp.stack import Stack
+from dmp.stack.server import get_json
+
+PROJECT = Path(__file__).resolve().parents[1]
+PACKAGES = ("connectors", "dmp", "jobs", "schemas", "udfs")
+PACKAGED_FILES = (".json", ".py", ".sql", ".yaml")
+ALIVE = ("INITIALIZING", "CREATED", "RUNNING", "FAILING", "RESTARTING", "CANCELLING", "RECONCILING")
+START_SECONDS = 120
+POLL_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class JobKind:
+    """A job of the suite: what else writes the same topics, so that two must not run at once; and the version of the
+    rules that its state depends on, UserError for bad ones."""
+
+    name: str
+    conflicts: tuple[str, ...] = ()
+    rules: Optional[Callable[[Config], str]] = None
+
+
+PARTS = ("clean", "identity", "metrics", "profiles")
+"""The jobs that `pipeline` is composed of. Each can run on its own, and reads what the ones before wrote."""
+
+ARCHIVE = "archive"
+
+JOBS: dict[str, JobKind] = {
+    "pipeline": JobKind("pipeline", conflicts=PARTS),
+    "index": JobKind("index"),
+    "segments": JobKind("segments", rules=lambda config: load_rules(config).version),
+    "alerts": JobKind("alerts"),
+    ARCHIVE: JobKind(ARCHIVE),
+    **{name: JobKind(name, conflicts=("pipeline",)) for name in PARTS},
+}
+ALL = ("pipeline", "index", "segments")
+"""What `dmp submit all` runs: every result with one cleaning."""
+
+
+class Cluster:
+    """The jobs of the cluster that belongs to a configuration."""
+
+    def __init__(self, config: Config, config_file: Optional[Path] = None) -> None:
+        self._config = config
+        self._config_file = config_file
+        self._stack = Stack(config)
+        self._flink_folder = config.stack.data_dir / "flink"
+        self.rest = f"http://127.0.0.1:{config.ports.flink_rest}"
+
+    def running(self) -> dict[str, str]:
+        """Job ids by the suite's names of those that run or try to; UserError without a cluster."""
+        overview = get_json(f"{self.rest}/jobs/overview")
+        if overview is None:
+            raise UserError(f"no Flink cluster answers at {self.rest}: start it with 'dmp up'")
+        alive = [job for job in overview["jobs"] if job["state"] in ALIVE and job["name"].startswith("dmp-")]
+        return {job["name"][len("dmp-") :]: job["jid"] for job in alive}
+
+    def command(self, name: str, fresh: bool = False) -> list[str]:
+        """The `flink run` line of a job, after packing what its workers import; resumes unless `fresh` or the rules of
+        the job, which its state was built by, are others than before."""
+        if not self._stack.flink_command().exists():
+            raise UserError(f"there is no Flink in {self._flink_folder} yet: start the stack with 'dmp up'")
+        package = self.pack()
+        command = [str(self._stack.flink_command()), "run", "--detached"]
+        state = None if fresh or self._has_other_rules(name) else self.last_state(name)
+        if name == ARCHIVE and not state:
+            self._refuse_second_copy()
+        if state:
+            command += ["--fromSavepoint", str(state)]
+        command += ["-py", str(PROJECT / "jobs" / f"{name}.py"), "-pyfs", str(package)]
+        if self._config_file:
+            command += ["--config", str(self._config_file.absolute())]
+        return command
+
+    def refuse_conflicts(self, name: str) -> None:
+        """UserError when the job, or one that writes the same topics, runs already."""
+        running = self.running()
+        for other in (name, *JOBS[name].conflicts):
+            if other in running:
+                reason = "already runs" if other == name else f"runs and writes the same topics as {name}"
+                raise UserError(f"job {other} {reason}: stop it first with 'dmp stop {other}'")
+
+    def submit(self, name: str, command: list[str]) -> str:
+        """Run a `flink run` line and wait until all tasks of the job run; returns its id.
+
+        Raises UserError with Flink's root cause when it fails to start.
+        """
+        settings = {key: value for key, value in os.environ.items() if key.startswith("DMP_")}
+        result = subprocess.run(
+            command, env={**self._stack.environment(), **settings}, capture_output=True, text=True, cwd=str(PROJECT)
+        )
+        submitted = re.search(r"JobID ([0-9a-f]{32})", result.stdout)
+        if result.returncode or not submitted:
+            raise UserError(f"flink run refused {name}: {root_cause(result.stdout + result.stderr)}")
+        job_id = submitted.group(1)
+        self._id_file(name).parent.mkdir(exist_ok=True)
+        self._id_file(name).write_text(job_id, encoding="utf-8")
+        if rules := self._rules(name):
+            self._rules_file(name).write_text(rules, encoding="utf-8")
+        self._wait_until_running(name, job_id)
+        return job_id
+
+    def stop(self, name: str) -> Path:
+        """Stop a job with a savepoint; returns its folder. UserError when the job does not run."""
+        job_id = self.running().get(name)
+        if job_id is None:
+            raise UserError(f"job {name} does not run: 'dmp submit {name}' starts it")
+        folder = self._flink_folder / "savepoints" / name
+        command = [str(self._stack.flink_command()), "stop", "--savepointPath", folder.as_uri(), job_id]
+        result = subprocess.run(command, env=self._stack.environment(), capture_output=True, text=True)
+        if result.returncode:
+            raise UserError(f"flink could not stop {name}: {root_cause(result.stdout + result.stderr)}")
+        state = self.last_state(name)
+        assert state is not None
+        return state
+
+    def last_state(self, name: str) -> Optional[Path]:
+        """The newest savepoint of the job or retained checkpoint of its last run; None when there is none."""
+        candidates = list((self._flink_folder / "savepoints" / name).glob("savepoint-*/_metadata"))
+        if self._id_file(name).exists():
+            job_id = self._id_file(name).read_text(encoding="utf-8")
+            candidates += (self._flink_folder / "checkpoints" / job_id).glob("chk-*/_metadata")
+        return max(candidates, key=lambda file: file.stat().st_mtime).parent if candidates else None
+
+    def _refuse_second_copy(self) -> None:
+        """UserError when an archive that starts from the earliest event would write again what is there."""
+        path = self._config.archive.path
+        folder = Path(unquote(urlsplit(path).path))
+        if path.startswith("file:") and folder.exists() and any(folder.iterdir()):
+            raise UserError(
+                f"{folder} has files already, and a fresh start would write their events again: "
+                "move the folder away, or set archive.path to another one"
+            )
+
+    def _id_file(self, name: str) -> Path:
+        return self._flink_folder / "jobs" / name
+
+    def _rules_file(self, name: str) -> Path:
+        return self._flink_folder / "jobs" / f"{name}.rules"
+
+    def _rules(self, name: str) -> str:
+        version = JOBS[name].rules
+        return version(self._config) if version else ""
+
+    def _has_other_rules(self, name: str) -> bool:
+        rules, file = self._rules(name), self._rules_file(name)
+        return file.exists() and file.read_text(encoding="utf-8") != rules
+
+    def pack(self) -> Path:
+        """A zip of the project's own packages, which Flink hands to the Python workers."""
+        target = self._flink_folder / "dmp-flink.zip"
+        partial = target.with_suffix(f".{os.getpid()}")
+        with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as package:
+            for file in sorted(file for name in PACKAGES for file in (PROJECT / name).rglob("*")):
+                if file.suffix in PACKAGED_FILES:
+                    package.write(file, file.relative_to(PROJECT))
+        partial.replace(target)
+        return target
+
+    def _wait_until_running(self, name: str, job_id: str) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            job: dict[str, Any] = get_json(f"{self.rest}/jobs/{job_id}") or {"state": "INITIALIZING", "vertices": []}
+            if job["vertices"] and all(vertex["status"] == "RUNNING" for vertex in job["vertices"]):
+                return
+            if job["state"] in ("FAILED", "RESTARTING", "FAILING"):
+                raise UserError(f"job {name} fails: {self.failure(job_id)} ({self.rest}/#/job/{job_id}/exceptions)")
+            time.sleep(POLL_SECONDS)
+        raise UserError(f"job {name} did not run after {START_SECONDS} s: see {self.rest}/#/job/{job_id}")
+
+    def failure(self, job_id: str) -> str:
+        """The root cause of a job's last failure, in one line."""
+        answer = get_json(f"{self.rest}/jobs/{job_id}/exceptions") or {}
+        entries = answer.get("exceptionHistory", {}).get("entries", [])
+        return root_cause(entries[0]["stacktrace"]) if entries else "no reason given"
+
+
+def shell_line(command: list[str]) -> str:
+    """The command as it is typed into a shell."""
+    return " ".join(shlex.quote(word) for word in command)
+
+
+def root_cause(output: str) -> str:
+    """The line of a Java or Python stack trace that names the first cause."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    lines = [line for line in lines if re.match(r"Caused by:|[\w.]+(Error|Exception)\b", line)] or lines
+    return lines[-1][:500] if lines else "no output"
