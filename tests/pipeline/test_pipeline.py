@@ -1,0 +1,125 @@
+"""Golden runs of the whole path, Kafka to Elasticsearch, with `flink run` on the real cluster, and through faults."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from pathlib import Path
+
+import pytest
+
+from tests.pipeline.conftest import Platform, wait_for
+
+pytestmark = pytest.mark.stack
+
+RUN = uuid.uuid4().hex  # so that a second run on the same stack does not send duplicates only
+DEMO_LOG = Path(__file__).resolve().parents[2] / "dmp" / "demo_data" / "access.log"
+
+
+def event(number: int, when: str, **fields: object) -> bytes:
+    return json.dumps({
+        "type": "track", "messageId": f"{RUN}-{number}", "event": "Page Read", "anonymousId": f"c{number % 7}",
+        "context": {"channel": "web"}, "timestamp": when, **fields,
+    }).encode()  # fmt: skip
+
+
+def test_generated_traffic_is_counted_exactly(platform: Platform, tmp_path: Path) -> None:
+    before, late = platform.assert_exact(), platform.quality()["late"][""]
+    manifest = tmp_path / "manifest.json"
+    platform.dmp("generate", "--events", "5000", "--seed", "11", "--to", "kafka", "--manifest", str(manifest))
+    promised = json.loads(manifest.read_text())
+    after = platform.assert_exact()
+    assert after.received - before.received == promised["sent"]
+    assert after.accepted - before.accepted == promised["accepted"]
+    assert dict(after.rejected - before.rejected) == promised["rejected"]
+    assert platform.quality()["late"][""] - late > 0.9 * promised["old"]
+
+
+def test_access_log_windows_equal_a_recount_and_malformed_lines_are_dead_letters(
+    platform: Platform, tmp_path: Path
+) -> None:
+    log = tmp_path / "access.log"
+    log.write_bytes(DEMO_LOG.read_bytes() + b"no access log line at all\n")
+    platform.dmp("collect", "access-log", str(log))
+    platform.assert_exact()
+
+    def latest_reject() -> str:
+        return platform.dmp("rejected", "list", "--raw", "--limit", "1")
+
+    # Rejects become visible with the checkpoint that commits them, after the windows.
+    wait_for("the dead letter", lambda: "no access log line at all" in latest_reject())
+    assert "malformed_json" in latest_reject()
+
+
+def test_rejected_events_are_searchable_without_their_raw_bytes(platform: Platform) -> None:
+    rejected = sum(platform.assert_exact().rejected.values())
+    wait_for("all rejects", lambda: len(platform.documents("dmp-events-rejected")) == rejected)
+    documents = platform.documents("dmp-events-rejected")
+    assert rejected > 0
+    assert all("raw" not in document and document["reason"] for document in documents)
+
+
+def test_events_out_of_order_by_minutes_are_counted_in_their_windows(platform: Platform) -> None:
+    before = platform.quality()["late"][""]
+    times = [f"2026-03-01T10:{minute:02d}:05Z" for minute in (30, 0, 25, 3, 29, 1)]
+    platform.send([event(1000 + i, when) for i, when in enumerate(times)])
+    platform.assert_exact()
+    for when in times:
+        assert (when.replace(":05Z", ":00Z"), "web", "Page Read", "") in platform.windows()
+    assert platform.quality()["late"][""] > before
+
+
+def test_killed_taskmanager_recovers_from_its_checkpoint_with_exact_windows(platform: Platform) -> None:
+    platform.send([event(2000 + i, f"2026-03-02T10:00:{i % 60:02d}Z") for i in range(500)])
+    platform.wait_for_checkpoint("pipeline")
+    platform.send([event(2500 + i, f"2026-03-02T10:00:{i % 60:02d}Z") for i in range(500)])
+    platform.kill("flink_taskmanager")
+    platform.send([event(3000 + i, f"2026-03-02T10:00:{i % 60:02d}Z") for i in range(500)])
+    platform.dmp("up")
+    platform.assert_exact()
+    clean = [json.loads(message.value)["message_id"] for message in platform.topic("dmp.events.clean")]
+    assert len(clean) == len(set(clean)), "an accepted event stands twice in dmp.events.clean"
+
+
+def test_elasticsearch_away_for_30_seconds_loses_nothing_and_stops_nobody_else(platform: Platform) -> None:
+    failures = platform.failures("pipeline")
+    platform.kill("elasticsearch")
+    messages = len(platform.topic("dmp.metrics"))
+    platform.send([event(4000 + i, f"2026-03-03T10:00:{i % 60:02d}Z") for i in range(300)])
+    wait_for("new windows in Kafka", lambda: len(platform.topic("dmp.metrics")) > messages, 60)
+    time.sleep(30)
+    assert platform.failures("pipeline") == failures, "the pipeline noticed"
+    platform.dmp("up")
+    platform.assert_exact()
+
+
+def test_stop_with_savepoint_and_resume_keeps_counts_exact(platform: Platform) -> None:
+    # The last hundred are sent again later, the very same: which copy comes first is Kafka's affair.
+    events = [event(number, f"2026-03-04T10:00:{number % 60:02d}Z") for number in range(5000, 5500)]
+    platform.send(events[:300])
+    assert "savepoint" in platform.dmp("stop", "pipeline")
+    platform.send(events[200:])
+    assert "--fromSavepoint" in platform.dmp("submit", "pipeline")
+    platform.assert_exact()
+    clean = [json.loads(message.value)["message_id"] for message in platform.topic("dmp.events.clean")]
+    assert len(clean) == len(set(clean))
+
+
+def test_a_job_that_runs_is_not_submitted_twice(platform: Platform) -> None:
+    for name in ("pipeline", "clean"):
+        result = platform.stack.dmp("submit", name)
+        assert result.returncode == 2
+        assert len(result.stderr.strip().splitlines()) == 1
+        assert "dmp stop pipeline" in result.stderr
+
+
+def test_the_jobs_of_the_pipeline_one_by_one_come_to_the_same(platform: Platform) -> None:
+    platform.dmp("stop", "pipeline")
+    platform.forget("dmp.events.raw", "dmp.events.clean", "dmp.commands")
+    for name in ("clean", "identity", "metrics", "profiles"):
+        platform.dmp("submit", name)
+    events = [event(6000 + i, f"2026-03-05T10:00:{i % 60:02d}Z") for i in range(400)]
+    platform.send(events)
+    expected = platform.recount().windows
+    wait_for("the windows of the jobs", lambda: expected.items() <= platform.windows().items())
