@@ -1,0 +1,29 @@
+"""The one-shot service `setup`: topics, templates, Kibana's password and dashboards, jobs. Safe to run again."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+from connectors.elasticsearch import connect
+from dmp.config import load_config
+from dmp.jobs import ALL, Cluster
+from dmp.secrets import read_secret
+from schemas.setup import apply
+
+
+def main() -> None:
+    config = load_config()
+    apply(config)
+    kibana_password = read_secret(os.environ, "KIBANA_PASSWORD")
+    if kibana_password:
+        with connect(config.elasticsearch.url) as client:
+            client.security.change_password(username="kibana_system", password=kibana_password.decode())
+    running = Cluster(config).running()
+    for name in ALL:
+        if name not in running:
+            subprocess.run(["dmp", "submit", name], check=True)
+
+
+if __name__ == "__main__":
+    main()
