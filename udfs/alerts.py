@@ -111,14 +111,12 @@ class JudgeFunction(KeyedProcessFunction):
         rule, key = self._series(ctx.get_current_key())
         timeline: Timeline = self._timeline.value()
         wake: Optional[Wake] = self._wake.value()
-        forced = None
+        clock, forced = ctx.timer_service().current_watermark() - SETTLE_MS, None
         if ctx.time_domain() == TimeDomain.EVENT_TIME:
-            clock = max(timestamp, ctx.timer_service().current_watermark()) - SETTLE_MS
+            clock = max(clock, timestamp - SETTLE_MS)  # Python is told of a watermark after the timers that it fires
         elif wake and timestamp >= wake.at_the_latest:
-            clock = wake.due
-            forced = timestamp
-        else:
-            clock = 0  # only what was judged already
+            forced = timestamp if clock < wake.due else None
+            clock = max(clock, wake.due)
         timeline, alerts = judge_until(rule, key, timeline, clock)
         self._timeline.update(timeline)
         self._schedule(rule, timeline, ctx, forced)
@@ -130,8 +128,7 @@ class JudgeFunction(KeyedProcessFunction):
         return self._rules[rule], tuple(key)
 
     def _schedule(self, rule: Rule, timeline: Timeline, ctx: Any, forced: Optional[int]) -> None:
-        """Timers for the next window: by event time, and by the clock of the machine, which goes on in steps of a
-        window from `forced` on."""
+        """Timers for the next window: by event time, and by the clock of the machine."""
         due, before, timers = next_due(rule, timeline), self._wake.value(), ctx.timer_service()
         if before and due == before.due:
             return
@@ -140,8 +137,18 @@ class JudgeFunction(KeyedProcessFunction):
         if due is None:
             self._wake.clear()
             return
-        wait = max(due + SETTLE_MS - timers.current_watermark(), 0) if timers.current_watermark() > 0 else 0
-        wake = Wake(due, forced + width_ms(rule) if forced else timers.current_processing_time() + wait + PATIENCE_MS)
+        wake = Wake(due, _at_the_latest(rule, due, timers, forced))
         timers.register_event_time_timer(due + SETTLE_MS)
         timers.register_processing_time_timer(wake.at_the_latest)
         self._wake.update(wake)
+
+
+def _at_the_latest(rule: Rule, due: int, timers: Any, forced: Optional[int]) -> int:
+    """The moment of the machine's clock at which the window of `due` is judged if event time does not wake it before."""
+    if forced:  # the clock goes on in the place of event time, in steps of a window
+        return forced + width_ms(rule)
+    ahead = due + SETTLE_MS - timers.current_watermark()
+    if ahead <= 0:  # event time has been there, and timers of the past wait for a watermark that may not come
+        return int(timers.current_processing_time() + CORRECTION_MS)
+    has_begun = timers.current_watermark() > 0
+    return int(timers.current_processing_time() + PATIENCE_MS + (ahead if has_begun else 0))
