@@ -4,7 +4,7 @@ CREATE TABLE operations (
   job                 STRING NOT NULL,          -- pipeline, index, ...
   state               STRING NOT NULL,          -- as Flink calls it; STOPPED: not on the cluster; UNREACHABLE: no cluster answers
   records_per_second  DOUBLE,                   -- read from Kafka, by Flink's mean over a minute
-  lag                 BIGINT,                   -- messages in Kafka that it has not read
+  `lag`               BIGINT,                   -- messages in Kafka that it has not read
   restarts            BIGINT,                   -- since it was submitted
   checkpoints_failed  BIGINT,                   -- since it was submitted
   checkpoint_ms       BIGINT,                   -- duration of the latest completed checkpoint
