@@ -335,3 +335,16 @@ def test_while_kafka_is_away_it_says_so_and_nothing_is_lost(stack: StackUnderTes
         assert metric(get(f"{collector.url}/metrics"), "dmp_http_events_total") == 2000
         assert collector.stop() == 0
     assert_once(raw, {f"event-{number}" for number in range(2000)})
+
+
+def test_with_a_full_queue_it_refuses_instead_of_growing(stack: StackUnderTest, raw: Raw, tmp_path: Path) -> None:
+    event = {"type": "track", "event": "x" * 30_000, "userId": "u"}
+    batch = json.dumps({"batch": [event] * 16}).encode()
+    with Collector(stack, tmp_path) as collector, ThreadPoolExecutor(100) as pool:
+        with kafka_away(stack):  # 100 batches are more than the queue holds
+            answers = list(pool.map(lambda _: collector.post("/v1/batch", batch), range(100)))
+        assert {status for status, _, _ in answers} == {503}
+        assert {body["code"] for _, _, body in answers} == {"queue_full", "kafka_away"}
+        assert {headers["Retry-After"] for _, headers, _ in answers} == {"1"}
+        wait_for("its recovery", lambda: collector.post("/v1/track", b'{"userId":"u","event":"after"}')[0] == 200)
+    assert values(raw)[-1]["event"] == "after"
