@@ -51,7 +51,7 @@ JOBS: dict[str, JobKind] = {
     ARCHIVE: JobKind(ARCHIVE),
     **{name: JobKind(name, conflicts=("pipeline",)) for name in PARTS},
 }
-ALL = ("pipeline", "index", "segments")
+ALL = ("pipeline", "index", "segments", "alerts")
 """What `dmp submit all` runs: every result with one cleaning."""
 
 

@@ -59,6 +59,11 @@ def series_name(change: tuple[str, int, Amounts, int]) -> str:
     return change[0]
 
 
+def _rule_and_key(series: str) -> tuple[str, tuple[str, ...]]:
+    rule, *key = orjson.loads(series)
+    return rule, tuple(key)
+
+
 class Wake(NamedTuple):
     """The clock at which the next window is judged (epoch ms of event time), and the moment (of the machine's clock) at
     which it is judged in any case."""
@@ -97,7 +102,7 @@ class JudgeFunction(KeyedProcessFunction):
         self, value: tuple[str, int, Amounts, int], ctx: KeyedProcessFunction.Context
     ) -> Iterator[Row]:
         name, start, amounts, sign = value
-        rule, _ = self._series(name)
+        rule = self._rules[_rule_and_key(name)[0]]
         now = ctx.timer_service().current_processing_time()
         if start >= now - HISTORY * width_ms(rule):  # nobody is called for what happened long ago
             timeline = (self._timeline.value() or Timeline()).add(start, amounts, sign)
@@ -108,7 +113,12 @@ class JudgeFunction(KeyedProcessFunction):
         yield from ()
 
     def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Iterator[Row]:
-        rule, key = self._series(ctx.get_current_key())
+        name, key = _rule_and_key(ctx.get_current_key())
+        if name not in self._rules:  # a rule that there was before the job was submitted with others
+            self._timeline.clear()
+            self._wake.clear()
+            return
+        rule = self._rules[name]
         timeline: Timeline = self._timeline.value()
         wake: Optional[Wake] = self._wake.value()
         clock, forced = ctx.timer_service().current_watermark() - SETTLE_MS, None
@@ -122,10 +132,6 @@ class JudgeFunction(KeyedProcessFunction):
         self._schedule(rule, timeline, ctx, forced)
         for alert in alerts:
             yield Row(**fields(rule, alert))
-
-    def _series(self, name: str) -> tuple[Rule, tuple[str, ...]]:
-        rule, *key = orjson.loads(name)
-        return self._rules[rule], tuple(key)
 
     def _schedule(self, rule: Rule, timeline: Timeline, ctx: Any, forced: Optional[int]) -> None:
         """Timers for the next window: by event time, and by the clock of the machine."""

@@ -20,13 +20,7 @@ from tests.connectors.receiver import Receiver, receiving
 from tests.jobs.windows import as_given, metrics_row
 from tests.pipeline.conftest import Platform, wait_for, wait_until_equal
 
-pytestmark = [
-    pytest.mark.stack,
-    pytest.mark.xfail(
-        run=False,
-        reason="on the cluster event time stands still: windows are judged by the clock, too slowly for a backlog",
-    ),
-]
+pytestmark = pytest.mark.stack
 
 RUN = uuid.uuid4().hex[:8]
 BEAT, SURGE = f"Beat {RUN}", f"Surge {RUN}"
@@ -52,7 +46,7 @@ def events(start: int, name: str, count: int) -> list[bytes]:
 
 
 class Alerts:
-    """The alerts job with rules of its own."""
+    """The job with rules of the test, for as long as the module runs."""
 
     def __init__(self, platform: Platform, rules: Path) -> None:
         self.platform = platform
@@ -102,9 +96,11 @@ def alerts(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Iter
     rules = tmp_path_factory.mktemp("alerts") / "alerts.yaml"
     rules.write_text(RULES)
     running = Alerts(platform, rules)
+    running.dmp("stop", "alerts")
     running.dmp("submit", "alerts")
     yield running
     running.dmp("stop", "alerts")
+    platform.dmp("submit", "alerts")
 
 
 @pytest.fixture
