@@ -150,7 +150,7 @@ class JudgeFunction(KeyedProcessFunction):
 
 
 def _at_the_latest(rule: Rule, due: int, timers: Any, forced: Optional[int]) -> int:
-    """The moment of the machine's clock at which the window of `due` is judged if event time does not wake it before."""
+    """The moment of the machine's clock at which the window of `due` is judged unless event time comes first."""
     if forced:  # the clock goes on in the place of event time, in steps of a window
         return forced + width_ms(rule)
     ahead = due + SETTLE_MS - timers.current_watermark()

@@ -1,4 +1,4 @@
-"""What every session of the SQL client starts with, given to Flink itself: a table that it cannot parse would end them all."""
+"""What every session of the SQL client starts with, given to Flink: a table that it cannot parse would end them all."""
 
 from __future__ import annotations
 
