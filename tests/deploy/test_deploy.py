@@ -64,6 +64,13 @@ def test_dockerfile_follows_good_practice() -> None:
     assert re.findall(r"^USER (\S+)", DOCKERFILE, re.MULTILINE)[-1] == "9999"
 
 
+def test_compose_file_follows_the_compose_specification() -> None:
+    checker = Path(sys.executable).with_name("check-jsonschema")
+    command = [str(checker), "--builtin-schema", "vendor.compose-spec", str(DOCKER / "compose.yaml")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
 def test_compose_accepts_the_file() -> None:
     docker = shutil.which("docker")
     if not docker or subprocess.run([docker, "compose", "version"], capture_output=True).returncode:
