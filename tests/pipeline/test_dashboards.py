@@ -36,7 +36,7 @@ from tests.pipeline.conftest import Platform, wait_for
 pytestmark = pytest.mark.stack
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-PAGE_SECONDS = 60
+PAGE_SECONDS = 120
 # Dense enough that persons are merged and every reason to reject occurs.
 TRAFFIC = (
     "--events", "4000", "--people", "300", "--seed", "11", "--malformed", "0.03", "--duplicates", "0.03",
