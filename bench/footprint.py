@@ -19,7 +19,7 @@ from typing import Any, Optional
 import psutil
 from kafka import KafkaConsumer, TopicPartition
 
-from connectors.elasticsearch import connect
+from connectors.elasticsearch import session
 from connectors.generate import KafkaSink, Traffic, generate
 from connectors.partitioning import DEFAULT
 from connectors.stop import StopRequest
@@ -85,7 +85,7 @@ def topic_bytes(config: Config) -> dict[str, int]:
 
 def indices(config: Config) -> dict[str, dict[str, int]]:
     """Documents and bytes of each index."""
-    with connect(config.elasticsearch.url) as client:
+    with session(config.elasticsearch) as client:
         names = ",".join(str(topic.index) for topic in INDEXED)
         client.indices.flush(index=names)
         found = client.indices.stats(index=names, metric=["docs", "store"])["indices"]
@@ -97,7 +97,7 @@ def indices(config: Config) -> dict[str, dict[str, int]]:
 
 def windows(config: Config) -> int:
     """How many windows have rows."""
-    with connect(config.elasticsearch.url) as client:
+    with session(config.elasticsearch) as client:
         counted = {"windows": {"cardinality": {"field": "window_start", "precision_threshold": 40_000}}}
         return int(client.search(index=METRICS.index, size=0, aggs=counted)["aggregations"]["windows"]["value"])
 
@@ -154,7 +154,7 @@ class CountingSink(KafkaSink):
 
 def send(config: Config, events: int, seed: int) -> int:
     """Send so many events, all valid and different; returns their bytes."""
-    sink = CountingSink(config.kafka.bootstrap_servers, EVENTS_RAW.name, DEFAULT)
+    sink = CountingSink(config.kafka, EVENTS_RAW.name, DEFAULT)
     start = time.time_ns() // 1000
     with StopRequest() as stop:
         generate(Traffic(events, 0, seed, start, malformed=0, duplicates=0), sink, stop, lambda _: None)

@@ -8,38 +8,111 @@ import random
 import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Optional
 
 import orjson
-from elastic_transport import ConnectionError, ConnectionTimeout
-from elasticsearch import ApiError, Elasticsearch
+from elastic_transport import ConnectionError, ConnectionTimeout, TlsError
+from elasticsearch import ApiError, Elasticsearch, NotFoundError
 
+from dmp.config import ElasticsearchSection
+from dmp.errors import UserError
 from dmp.secrets import read_secret
 
 BULK_BYTES = 5 * 1024 * 1024  # Elasticsearch's documentation advises 5 to 15 MB a request
 MAX_ID_BYTES = 512
 RETRIED_STATUS = frozenset({403, 408, 429, 500, 502, 503, 504})  # 403: an index that a full disk made read-only
 AWAY = (ConnectionError, ConnectionTimeout)
+DENIED = "security_exception"  # the error of whoever has no right; other 403 pass
 UNPARSABLE = "not_x_content_exception"  # answered with status 500 for a value that is no JSON object
 # What follows in Elasticsearch's reasons is content of the document.
 CONTENT = re.compile(r"Preview of field's value:|Unrecognized token|\[Source: ")
 
 
-def connect(url: str, timeout_seconds: float = 30) -> Elasticsearch:
-    """A client for `url`, with DMP_ELASTICSEARCH_API_KEY or DMP_ELASTICSEARCH_USER and _PASSWORD when they are set.
+def connect(server: ElasticsearchSection, timeout_seconds: float = 30) -> Elasticsearch:
+    """A client, with DMP_ELASTICSEARCH_API_KEY or DMP_ELASTICSEARCH_USER and _PASSWORD when they are set.
 
     The key and the password may stand in files named by the variable with `_FILE` behind it.
     """
+    # Retries are ours: the client's own ones know nothing of a document that was refused within a bulk.
+    options: dict[str, Any] = {"request_timeout": timeout_seconds, "max_retries": 0, **credentials()}
+    if server.ca_file and server.url.startswith("https:"):
+        options["ca_certs"] = str(server.ca_file)
+    return Elasticsearch(server.url, **options)
+
+
+def credentials() -> dict[str, Any]:
+    """Those of the environment, as the client takes them; none for a server that does not ask."""
     api_key = read_secret(os.environ, "DMP_ELASTICSEARCH_API_KEY")
     user, password = os.environ.get("DMP_ELASTICSEARCH_USER"), read_secret(os.environ, "DMP_ELASTICSEARCH_PASSWORD")
-    options: dict[str, Any] = {}
     if api_key:
-        options["api_key"] = api_key.decode()
-    elif user and password:
-        options["basic_auth"] = (user, password.decode())
-    # Retries are ours: the client's own ones know nothing of a document that was refused within a bulk.
-    return Elasticsearch(url, request_timeout=timeout_seconds, max_retries=0, **options)
+        return {"api_key": api_key.decode()}
+    if bool(user) != bool(password):
+        raise UserError("DMP_ELASTICSEARCH_USER and DMP_ELASTICSEARCH_PASSWORD belong together: set both or neither")
+    return {"basic_auth": (user, password.decode())} if user and password else {}
+
+
+@contextmanager
+def session(server: ElasticsearchSection, timeout_seconds: float = 30) -> Iterator[Elasticsearch]:
+    """A client for one command: what Elasticsearch answers to its end, or not at all, is a UserError."""
+    with connect(server, timeout_seconds) as client:
+        try:
+            yield client
+        except (ApiError, *AWAY) as error:
+            raise UserError(trouble(error, server)) from error
+
+
+def refuse_denied(client: Elasticsearch, server: ElasticsearchSection, index: str) -> None:
+    """UserError when Elasticsearch is there, but does not let us read `index`. One that is away may still come."""
+    try:
+        client.count(index=index)
+    except (ApiError, *AWAY) as error:
+        if isinstance(error, TlsError) or (isinstance(error, ApiError) and error.meta.status in (401, 403)):
+            raise UserError(trouble(error, server)) from error
+
+
+def refuse_unwritable(client: Elasticsearch, server: ElasticsearchSection, indices: Sequence[str]) -> None:
+    """UserError when Elasticsearch asks for users, and ours may not write and delete documents of all indices."""
+    if not credentials():
+        client.count(index=list(indices))  # it is there, and asks for nobody
+        return
+    wanted = {"names": list(indices), "privileges": ["index", "delete"]}
+    rights = client.security.has_privileges(index=[wanted])["index"]
+    lacking = [index for index in indices if not all(rights[index].values())]
+    if lacking:
+        raise UserError(
+            f"Elasticsearch at {server.url} does not let this user write into {', '.join(lacking)}: give it the role "
+            "dmp_index of docs/security.md"
+        )
+
+
+def trouble(error: Exception, server: ElasticsearchSection) -> str:
+    """One line of what an error of the client means, and how to mend it."""
+    url = server.url
+    if isinstance(error, TlsError):
+        by = server.ca_file or "package certifi"
+        return f"Elasticsearch at {url} shows no certificate that {by} vouches for: mend elasticsearch.ca_file or .url"
+    if not isinstance(error, ApiError):
+        return f"Elasticsearch does not answer at {url}: start the stack with `dmp up`, or set elasticsearch.url"
+    if error.meta.status == 401:
+        return (
+            f"Elasticsearch at {url} refuses the user, the password or the key: mend DMP_ELASTICSEARCH_USER and "
+            "DMP_ELASTICSEARCH_PASSWORD, or DMP_ELASTICSEARCH_API_KEY, or their _FILE"
+        )
+    if error.meta.status == 403 and error.message == DENIED:
+        return (
+            f"Elasticsearch at {url} does not let this user do that ({_cause(error)}): give it the role that "
+            "docs/security.md names"
+        )
+    if isinstance(error, NotFoundError):
+        return f"Elasticsearch at {url} lacks an index of the platform: create them with `dmp up`"
+    return f"Elasticsearch at {url} answers with status {error.meta.status} ({error.message}): mend it first"
+
+
+def _cause(error: ApiError) -> str:
+    """Elasticsearch's own words; of a missing right those that come before the list of what would do."""
+    return str(error.body["error"]["reason"]).split(", this action is granted")[0]
 
 
 @dataclass(frozen=True)
@@ -118,6 +191,8 @@ class BulkWriter:
             retry = []
             for i, answer in zip(pending, answers):
                 error_type = answer.get("error", {}).get("type", "")
+                if error_type == DENIED:
+                    raise RuntimeError(f"Elasticsearch does not let this user write: {answer['error']['reason']}")
                 if answer["status"] in RETRIED_STATUS and error_type != UNPARSABLE:
                     problem = f"status {answer['status']} {error_type}"
                     retry.append(i)
@@ -136,7 +211,7 @@ class BulkWriter:
         try:
             response = self._client.bulk(operations=[line for write in writes for line in write.lines()])
         except ApiError as error:
-            if error.meta.status in RETRIED_STATUS:
+            if error.meta.status in RETRIED_STATUS and error.message != DENIED:
                 return [], _reason(error)
             raise
         except AWAY as error:

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Optional
 
 import orjson
-from elasticsearch import ApiError, Elasticsearch, NotFoundError
+from elasticsearch import ApiError, Elasticsearch
 from elasticsearch.helpers import scan
 
 from connectors.elasticsearch import AWAY
 from connectors.kafka import Producer
 from connectors.stop import StopRequest
+from dmp.config import KafkaSection
 from dmp.core.identifiers import IDENTIFIER_TYPES
 from dmp.core.timestamps import rfc3339
-from dmp.errors import UserError
 from schemas.topics import ERASURES, IDENTITIES, MERGES, PROFILES, REFUSED, Topic
 
 Identifier = tuple[str, str]
@@ -48,23 +47,22 @@ class Person(NamedTuple):
         return {kind: counter[kind] for kind in IDENTIFIER_TYPES}
 
 
-def find_person(client: Elasticsearch, url: str, identifier: Identifier) -> Person:
-    """The person of an identifier. UserError when Elasticsearch (at `url`) is away or without the indices."""
-    with _answering(url):
-        asked = {"bool": {"filter": [{"term": {"type": identifier[0]}}, {"term": {"id": identifier[1]}}]}}
-        profile_id = next((hit["_source"]["profile_id"] for hit in _hits(client, IDENTITIES, asked)), None)
-        same = {"term": {"profile_id": profile_id}} if profile_id else {"match_none": {}}
-        identities = {hit["_id"]: _identifier(hit["_source"]) for hit in _hits(client, IDENTITIES, same)}
-        identifiers = sorted({identifier, *identities.values()}, key=_by_strength)
-        names = [f"{kind}:{value}" for kind, value in identifiers]
-        return Person(
-            identifiers,
-            profile_id,
-            list(identities),
-            next((hit["_source"] for hit in _hits(client, PROFILES, same)), None),
-            _mentions(client, MERGES, ("identifier", "other"), names),
-            _mentions(client, REFUSED, ("a", "b"), names),
-        )
+def find_person(client: Elasticsearch, identifier: Identifier) -> Person:
+    """The person of an identifier."""
+    asked = {"bool": {"filter": [{"term": {"type": identifier[0]}}, {"term": {"id": identifier[1]}}]}}
+    profile_id = next((hit["_source"]["profile_id"] for hit in _hits(client, IDENTITIES, asked)), None)
+    same = {"term": {"profile_id": profile_id}} if profile_id else {"match_none": {}}
+    identities = {hit["_id"]: _identifier(hit["_source"]) for hit in _hits(client, IDENTITIES, same)}
+    identifiers = sorted({identifier, *identities.values()}, key=_by_strength)
+    names = [f"{kind}:{value}" for kind, value in identifiers]
+    return Person(
+        identifiers,
+        profile_id,
+        list(identities),
+        next((hit["_source"] for hit in _hits(client, PROFILES, same)), None),
+        _mentions(client, MERGES, ("identifier", "other"), names),
+        _mentions(client, REFUSED, ("a", "b"), names),
+    )
 
 
 def _identifier(row: dict[str, str]) -> Identifier:
@@ -73,20 +71,6 @@ def _identifier(row: dict[str, str]) -> Identifier:
 
 def _by_strength(identifier: Identifier) -> tuple[int, str]:
     return IDENTIFIER_TYPES.index(identifier[0]), identifier[1]
-
-
-@contextmanager
-def _answering(url: str) -> Iterator[None]:
-    try:
-        yield
-    except NotFoundError as error:
-        raise UserError(f"Elasticsearch at {url} lacks an index of the platform: create them with `dmp up`") from error
-    except ApiError as error:
-        raise UserError(f"Elasticsearch at {url} does not say who that is ({error.message}): mend it first") from error
-    except AWAY as error:
-        raise UserError(
-            f"Elasticsearch does not answer at {url}: start the stack with `dmp up`, or set elasticsearch.url"
-        ) from error
 
 
 def _hits(client: Elasticsearch, topic: Topic, query: dict[str, Any], source: bool = True) -> Iterable[Any]:
@@ -125,7 +109,7 @@ def _left(client: Elasticsearch, documents: Sequence[Optional[str]]) -> int:
 
 
 def record(
-    bootstrap: str, person: Person, requested_by: str, asked_ms: int, gone_after_seconds: Optional[float]
+    kafka: KafkaSection, person: Person, requested_by: str, asked_ms: int, gone_after_seconds: Optional[float]
 ) -> None:
     """Write down that a person was erased, without any of its identifiers. UserError when Kafka does not take it."""
     row = {
@@ -141,6 +125,6 @@ def record(
         },
         "gone_after_seconds": gone_after_seconds,
     }
-    producer = Producer(bootstrap, [ERASURES.name])
+    producer = Producer(kafka, [ERASURES.name])
     producer.send(ERASURES.name, orjson.dumps(row))
     producer.flush()

@@ -18,6 +18,7 @@ from connectors.kafka import partitions_of, silent_settings
 from connectors.logs import log
 from connectors.rabbitmq import confirmed, with_channel
 from connectors.service import metrics_on, run
+from dmp.config import KafkaSection
 
 if TYPE_CHECKING:
     from aio_pika.abc import AbstractChannel
@@ -100,7 +101,7 @@ class Forwarder:
             yield CounterMetricFamily(f"dmp_forward_{name}", help_text, value=value)
 
 
-def serve(topic: str, exchange: str, routing_key: str, group: str, metrics_port: int, bootstrap: str) -> None:
+def serve(topic: str, exchange: str, routing_key: str, group: str, metrics_port: int, kafka: KafkaSection) -> None:
     """Forward until SIGINT or SIGTERM, from where the consumer group `group` stopped, at first from the beginning.
 
     UserError when Kafka, the topic or RabbitMQ is missing in the beginning.
@@ -109,7 +110,7 @@ def serve(topic: str, exchange: str, routing_key: str, group: str, metrics_port:
     async def main(stop: asyncio.Event) -> None:
         consumer = confluent_kafka.Consumer(
             {
-                **silent_settings(bootstrap),
+                **silent_settings(kafka),
                 "group.id": group,
                 "session.timeout.ms": SESSION_SECONDS * 1000,
                 "auto.offset.reset": "earliest",
@@ -117,7 +118,7 @@ def serve(topic: str, exchange: str, routing_key: str, group: str, metrics_port:
                 "isolation.level": "read_committed",
             }
         )
-        partitions_of(consumer, bootstrap, topic)
+        partitions_of(consumer, kafka, topic)
         consumer.subscribe([topic])
         forwarder = Forwarder(consumer, exchange, routing_key)
         try:

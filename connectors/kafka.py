@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -17,13 +18,16 @@ from typing import Any, NamedTuple, Optional, TypedDict, Union
 
 import confluent_kafka
 from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.admin import ConfigResource
-from kafka.errors import KafkaError
+from kafka.errors import AuthorizationError, KafkaError, TopicAuthorizationFailedError
 from kafka.structs import OffsetAndMetadata
 
 from connectors.partitioning import DEFAULT, Partitioner, make_partitioner
+from dmp.config import KafkaSection
 from dmp.errors import UserError
+from dmp.secrets import kafka_login
 
 REACH_SECONDS = 5
 """A broker that has not answered after this time counts as away."""
@@ -72,9 +76,44 @@ class Message(NamedTuple):
 class Destination(NamedTuple):
     """Where a collector's events go: a topic, and the strategy that chooses its partitions."""
 
-    bootstrap: str
+    kafka: KafkaSection
     topic: str
     partitioner: str = DEFAULT
+
+
+def _python_settings(kafka: KafkaSection) -> dict[str, Any]:
+    """How kafka-python gets in."""
+    settings = {
+        "bootstrap_servers": kafka.bootstrap_servers,
+        "bootstrap_timeout_ms": REACH_SECONDS * 1000,
+    }
+    if kafka.security == "PLAINTEXT":
+        return settings
+    user, password = kafka_login(os.environ)
+    return {
+        **settings,
+        "security_protocol": kafka.security,
+        "ssl_cafile": str(kafka.ca_file),
+        "sasl_mechanism": kafka.mechanism,
+        "sasl_plain_username": user,
+        "sasl_plain_password": password,
+    }
+
+
+def silent_settings(kafka: KafkaSection) -> dict[str, Any]:
+    """How librdkafka gets in; the settings that all its clients begin with."""
+    settings = {"bootstrap.servers": kafka.bootstrap_servers, "logger": _SILENT}
+    if kafka.security == "PLAINTEXT":
+        return settings
+    user, password = kafka_login(os.environ)
+    return {
+        **settings,
+        "security.protocol": kafka.security,
+        "ssl.ca.location": str(kafka.ca_file),
+        "sasl.mechanism": kafka.mechanism,
+        "sasl.username": user,
+        "sasl.password": password,
+    }
 
 
 class Topic(TypedDict):
@@ -85,13 +124,13 @@ class Topic(TypedDict):
     config: Mapping[str, str]
 
 
-def ensure_topics(bootstrap: str, topics: Sequence[Topic]) -> None:
+def ensure_topics(kafka: KafkaSection, topics: Sequence[Topic]) -> None:
     """Create the topics that are missing and set the configuration of those that exist. Harmless to repeat.
 
     The number of partitions of an existing topic stays, because a change would move keys to other partitions:
     UserError if it differs from what is wanted. UserError, too, if the broker is away or refuses a setting.
     """
-    with closing(_admin(bootstrap)) as admin:
+    with closing(_admin(kafka)) as admin:
         try:
             existing = set(admin.list_topics())
             missing = {
@@ -100,11 +139,20 @@ def ensure_topics(bootstrap: str, topics: Sequence[Topic]) -> None:
                 if topic["name"] not in existing
             }
             if missing:
-                admin.create_topics(missing, raise_errors=False)  # another process may be creating them, too
-                admin.wait_for_topics(list(missing))
+                _create(admin, missing)
             _update(admin, [topic for topic in topics if topic["name"] in existing])
+        except AuthorizationError as error:
+            raise _denied(kafka, error) from error
         except KafkaError as error:
-            raise UserError(f"Kafka at {bootstrap} cannot set up the topics: {error}") from error
+            raise UserError(f"Kafka at {kafka.bootstrap_servers} cannot set up the topics: {error}") from error
+
+
+def _create(admin: KafkaAdminClient, missing: Mapping[str, Any]) -> None:
+    answers = admin.create_topics(missing, raise_errors=False)["topics"]  # another process may be creating them, too
+    denied = [answer["name"] for answer in answers if answer["error_code"] == TopicAuthorizationFailedError.errno]
+    if denied:
+        raise TopicAuthorizationFailedError(", ".join(denied))
+    admin.wait_for_topics(list(missing))
 
 
 def _update(admin: KafkaAdminClient, topics: Sequence[Topic]) -> None:
@@ -120,39 +168,75 @@ def _update(admin: KafkaAdminClient, topics: Sequence[Topic]) -> None:
             )
     configured = [ConfigResource("TOPIC", topic["name"], dict(topic["config"])) for topic in topics if topic["config"]]
     if configured:
-        admin.alter_configs(configured)
+        try:
+            admin.alter_configs(configured)
+        except ValueError:  # it looks up what settings there are, and is shown none without the right to
+            raise TopicAuthorizationFailedError(", ".join(found)) from None
 
 
-def _admin(bootstrap: str) -> KafkaAdminClient:
+def _admin(kafka: KafkaSection) -> KafkaAdminClient:
     try:
-        return KafkaAdminClient(bootstrap_servers=bootstrap, bootstrap_timeout_ms=REACH_SECONDS * 1000)
+        return KafkaAdminClient(**_python_settings(kafka))
     except KafkaError as error:
-        raise _away(bootstrap) from error
+        raise _away(kafka) from error
 
 
-def _away(bootstrap: str) -> UserError:
+def _away(kafka: KafkaSection) -> UserError:
+    servers = kafka.bootstrap_servers
+    refusal = None if kafka.security == "PLAINTEXT" else _refusal(kafka)
+    if refusal == confluent_kafka.KafkaError._AUTHENTICATION:
+        return UserError(
+            f"Kafka at {servers} refuses the user or the password: mend DMP_KAFKA_USER, DMP_KAFKA_PASSWORD or its "
+            "_FILE, or kafka.mechanism"
+        )
+    if refusal == confluent_kafka.KafkaError._SSL:
+        return UserError(
+            f"Kafka at {servers} shows no certificate that {kafka.ca_file} vouches for: mend kafka.ca_file, or the "
+            "address in kafka.bootstrap_servers"
+        )
     return UserError(
-        f"Kafka does not answer at {bootstrap}: start the stack with `dmp up`, or set kafka.bootstrap_servers"
+        f"Kafka does not answer at {servers}: start the stack with `dmp up`, or set kafka.bootstrap_servers"
     )
 
 
-def _no_topic(bootstrap: str, topic: str) -> UserError:
-    return UserError(f"Kafka at {bootstrap} has no topic {topic}: create the topics with `dmp up`")
+def _refusal(kafka: KafkaSection) -> Optional[int]:
+    """Why a broker that is there lets nobody in. Clients try again and again and call it a timeout; librdkafka tells
+    its callback why."""
+    reasons: list[int] = []
+    client = AdminClient({**silent_settings(kafka), "error_cb": lambda error: reasons.append(error.code())})
+    with suppress(KafkaException):
+        client.list_topics(timeout=REACH_SECONDS / 2)
+    client.poll(0)
+    told = (confluent_kafka.KafkaError._AUTHENTICATION, confluent_kafka.KafkaError._SSL)
+    return next((reason for reason in reasons if reason in told), None)
 
 
-def read_committed(bootstrap: str, topic: str, wait_for_open: bool = False) -> Iterator[Any]:
+def _denied(kafka: KafkaSection, error: Union[KafkaError, str]) -> UserError:
+    return UserError(
+        f"Kafka at {kafka.bootstrap_servers} does not let this user do that ({error}): give it the rights that "
+        "docs/security.md lists"
+    )
+
+
+def _no_topic(kafka: KafkaSection, topic: str) -> UserError:
+    hidden = "" if kafka.security == "PLAINTEXT" else ", or this user may not see it: see docs/security.md"
+    servers = kafka.bootstrap_servers
+    return UserError(f"Kafka at {servers} has no topic {topic}: create the topics with `dmp up`{hidden}")
+
+
+def read_committed(kafka: KafkaSection, topic: str, wait_for_open: bool = False) -> Iterator[Any]:
     """Every committed record that `topic` holds now (kafka-python's ConsumerRecord), in order within each partition.
 
     Records behind an open transaction of any writer are left out; with `wait_for_open`, it waits until these
     transactions have ended. UserError when the broker is away or the topic does not exist.
     """
-    with closing(_consumer(bootstrap, "read_committed")) as consumer:
+    with _reading(kafka), closing(_consumer(kafka, "read_committed")) as consumer:
         partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
         if not partitions:
-            raise _no_topic(bootstrap, topic)
+            raise _no_topic(kafka, topic)
         consumer.assign(partitions)
         if wait_for_open:
-            with closing(_consumer(bootstrap, "read_uncommitted")) as ahead:
+            with closing(_consumer(kafka, "read_uncommitted")) as ahead:
                 end = ahead.end_offsets(partitions)
         else:
             end = consumer.end_offsets(partitions)
@@ -171,16 +255,16 @@ class Sample(NamedTuple):
     complete: bool
 
 
-def sample_keys(bootstrap: str, topic: str, at_most: Optional[int]) -> Sample:
+def sample_keys(kafka: KafkaSection, topic: str, at_most: Optional[int]) -> Sample:
     """Keys of about `at_most` committed messages of a topic; of all with None, or when there are no more.
 
     Sampling is systematic: blocks of SAMPLED_BLOCK offsets in a row, at even distances over the whole of each
     partition, so that a partition's part of the sample is its part of the topic. UserError as for `read_committed`.
     """
-    with closing(_consumer(bootstrap, "read_committed")) as consumer:
+    with _reading(kafka), closing(_consumer(kafka, "read_committed")) as consumer:
         partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
         if not partitions:
-            raise _no_topic(bootstrap, topic)
+            raise _no_topic(kafka, topic)
         begin, end = consumer.beginning_offsets(partitions), consumer.end_offsets(partitions)
         sizes = [end[partition] - begin[partition] for partition in partitions]
         complete = at_most is None or sum(sizes) <= at_most
@@ -218,15 +302,16 @@ class Follower:
     UserError when the broker is away or the topic does not exist.
     """
 
-    def __init__(self, bootstrap: str, topic: str, group: str) -> None:
-        self._bootstrap, self._topic = bootstrap, topic
-        self._consumer = _consumer(bootstrap, "read_committed", group)
+    def __init__(self, kafka: KafkaSection, topic: str, group: str) -> None:
+        self._kafka, self._topic = kafka, topic
+        self._consumer = _consumer(kafka, "read_committed", group)
         partitions = [TopicPartition(topic, number) for number in self._consumer.partitions_for_topic(topic) or ()]
         if not partitions:
             self.close()
-            raise _no_topic(bootstrap, topic)
+            raise _no_topic(kafka, topic)
         self._consumer.assign(partitions)
-        committed = {partition: self._consumer.committed(partition) for partition in partitions}
+        with _reading(kafka):
+            committed = {partition: self._consumer.committed(partition) for partition in partitions}
         #: Whether the group has never committed anything.
         self.is_new = not any(offset is not None for offset in committed.values())
         end = self._consumer.end_offsets(partitions)
@@ -237,14 +322,15 @@ class Follower:
 
     def before(self) -> Iterator[Any]:
         """The records behind the group: for a new one, all there are."""
-        for record in read_committed(self._bootstrap, self._topic):
+        for record in read_committed(self._kafka, self._topic):
             if record.offset < self._start[TopicPartition(record.topic, record.partition)]:
                 yield record
 
     def records(self, until_end: bool = False) -> Iterator[Any]:
         """Records as they come, and None now and then when there are none; with `until_end` those that were there."""
         while not until_end or any(self._consumer.position(part) < offset for part, offset in self._end.items()):
-            polled = self._consumer.poll(timeout_ms=500)
+            with _reading(self._kafka):
+                polled = self._consumer.poll(timeout_ms=500)
             for records in polled.values():
                 yield from records
             if not polled:
@@ -265,19 +351,26 @@ class Follower:
         self._consumer.close()
 
 
-def _consumer(bootstrap: str, isolation_level: str, group: Optional[str] = None) -> KafkaConsumer:
+def _consumer(kafka: KafkaSection, isolation_level: str, group: Optional[str] = None) -> KafkaConsumer:
     try:
         return KafkaConsumer(
+            **_python_settings(kafka),
             group_id=group,
-            bootstrap_servers=bootstrap,
-            bootstrap_timeout_ms=REACH_SECONDS * 1000,
             isolation_level=isolation_level,
             auto_offset_reset="earliest",
             enable_auto_commit=False,
             allow_auto_create_topics=False,
         )
     except KafkaError as error:
-        raise _away(bootstrap) from error
+        raise _away(kafka) from error
+
+
+@contextmanager
+def _reading(kafka: KafkaSection) -> Iterator[None]:
+    try:
+        yield
+    except AuthorizationError as error:
+        raise _denied(kafka, error) from error
 
 
 def _partitioning(named: str, partitions: int) -> Callable[[Optional[bytes]], int]:
@@ -285,20 +378,24 @@ def _partitioning(named: str, partitions: int) -> Callable[[Optional[bytes]], in
     return lambda key: choose(key, partitions)
 
 
-def silent_settings(bootstrap: str) -> dict[str, Any]:
-    """The settings that all clients of librdkafka begin with."""
-    return {"bootstrap.servers": bootstrap, "logger": _SILENT}
-
-
-def partitions_of(client: Union[confluent_kafka.Producer, confluent_kafka.Consumer], bootstrap: str, topic: str) -> int:
+def partitions_of(
+    client: Union[confluent_kafka.Producer, confluent_kafka.Consumer, AdminClient], kafka: KafkaSection, topic: str
+) -> int:
     """How many there are. UserError if the broker does not answer or has no such topic."""
     try:
         existing = client.list_topics(timeout=REACH_SECONDS).topics
     except KafkaException as error:
-        raise _away(bootstrap) from error
+        raise _away(kafka) from error
     if topic not in existing:
-        raise _no_topic(bootstrap, topic)
+        raise _no_topic(kafka, topic)
     return len(existing[topic].partitions)
+
+
+def refuse_missing(kafka: KafkaSection, topics: Sequence[str]) -> None:
+    """UserError if the broker does not answer, lets us not in, or lacks one of the topics."""
+    client = AdminClient(silent_settings(kafka))
+    for topic in topics:
+        partitions_of(client, kafka, topic)
 
 
 class _Client:
@@ -311,11 +408,12 @@ class _Client:
     """
 
     def __init__(
-        self, bootstrap: str, topics: Sequence[str], partitioners: Optional[Mapping[str, str]], **settings: Any
+        self, kafka: KafkaSection, topics: Sequence[str], partitioners: Optional[Mapping[str, str]], **settings: Any
     ) -> None:
-        self._bootstrap = bootstrap
+        self._kafka = kafka
+        self._failure: Optional[confluent_kafka.KafkaError] = None
         self._settings: dict[str, Any] = {
-            **silent_settings(bootstrap),
+            **silent_settings(kafka),
             "acks": "all",
             "enable.idempotence": True,
             "compression.type": "lz4",
@@ -328,7 +426,7 @@ class _Client:
             **settings,
         }
         self._connect()
-        existing = {topic: partitions_of(self._producer, bootstrap, topic) for topic in topics}
+        existing = {topic: partitions_of(self._producer, kafka, topic) for topic in topics}
         self._partition = {
             topic: _partitioning(named, existing[topic])
             for topic, named in (partitioners or {}).items()
@@ -348,6 +446,15 @@ class _Client:
         self._producer.produce(topic, value=value, key=key, headers=headers, partition=partition, **options)
 
 
+    def _serve(self, seconds: float) -> None:
+        """Have librdkafka report. A fatal error is raised once, before the messages that fail by it, and it alone tells
+        why."""
+        try:
+            self._producer.poll(seconds)
+        except KafkaException as error:
+            self._failure = error.args[0]
+
+
 class TakenOver(UserError):
     """A newer producer with the same transactional id has shut this one out."""
 
@@ -361,13 +468,12 @@ class Producer(_Client):
 
     def __init__(
         self,
-        bootstrap: str,
+        kafka: KafkaSection,
         topics: Sequence[str],
         transactional_id: Optional[str] = None,
         partitioners: Optional[Mapping[str, str]] = None,
     ) -> None:
         self._transactional = transactional_id is not None
-        self._failure: Optional[confluent_kafka.KafkaError] = None
         settings: dict[str, Any] = {
             "delivery.report.only.error": True,
             "on_delivery": self._on_failed_delivery,
@@ -376,12 +482,14 @@ class Producer(_Client):
             settings["transactional.id"] = transactional_id
             # For so long a killed producer's open transaction holds back readers of committed messages.
             settings["transaction.timeout.ms"] = settings["delivery.timeout.ms"] = TRANSACTION_SECONDS * 1000
-        super().__init__(bootstrap, topics, partitioners, **settings)
+        super().__init__(kafka, topics, partitioners, **settings)
         if transactional_id:
             try:
                 self._producer.init_transactions(DELIVERY_SECONDS)
             except KafkaException as error:
-                raise _away(bootstrap) from error
+                if error.args[0].code() == confluent_kafka.KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
+                    raise _denied(kafka, error.args[0].str()) from error
+                raise _away(kafka) from error
 
     def send(self, topic: str, value: bytes, key: Optional[bytes] = None, headers: Optional[Headers] = None) -> None:
         """Queue one message; waits while the queue is full."""
@@ -392,10 +500,17 @@ class Producer(_Client):
                 return
             except BufferError:
                 self._poll(0.1)
+            except KafkaException as error:
+                self._serve(0)
+                self._failure = self._failure or error.args[0]
+                raise self._not_delivered() from error
 
     def flush(self) -> None:
         """Wait until everything queued is acknowledged. UserError if it was not, after DELIVERY_SECONDS."""
-        left = self._producer.flush(DELIVERY_SECONDS + REACH_SECONDS)
+        try:
+            left = self._producer.flush(DELIVERY_SECONDS + REACH_SECONDS)
+        except KafkaException as error:
+            self._failure, left = error.args[0], 1
         if left or self._failure:
             raise self._not_delivered()
 
@@ -425,7 +540,7 @@ class Producer(_Client):
         return failure
 
     def _poll(self, seconds: float) -> None:
-        self._producer.poll(seconds)
+        self._serve(seconds)
         if self._failure:
             raise self._not_delivered()
 
@@ -436,7 +551,9 @@ class Producer(_Client):
         if self._transactional and self._failure and self._failure.code() in _TAKEN_OVER:
             return TakenOver("another run of this command has taken over its work: let that one finish")
         reason = self._failure.str() if self._failure else "no acknowledgement in time"
-        return UserError(f"Kafka at {self._bootstrap} did not take all messages ({reason}): mend it and run this again")
+        return UserError(
+            f"Kafka at {self._kafka.bootstrap_servers} did not take all messages ({reason}): mend it and run this again"
+        )
 
 
 class NotDelivered(Exception):
@@ -487,9 +604,9 @@ class AsyncProducer(_Client):
     POLL_SECONDS = 0.002
 
     def __init__(self, destination: Destination, delivery_seconds: float = DELIVERY_SECONDS) -> None:
-        bootstrap, topic, partitioner = destination
+        kafka, topic, partitioner = destination
         super().__init__(
-            bootstrap,
+            kafka,
             [topic],
             {topic: partitioner},
             **{
@@ -516,13 +633,13 @@ class AsyncProducer(_Client):
             return
         if self._broken and not self.in_flight:
             self._connect()  # after a fatal error librdkafka takes nothing any more
-            self._broken = False
+            self._broken, self._failure = False, None
         delivery = _Delivery(len(messages))
 
         def report(error: Optional[confluent_kafka.KafkaError], _: Any) -> None:
             self.in_flight -= 1
             self._broken = self._broken or bool(error and error.fatal())
-            delivery.report(error)
+            delivery.report(self._failure if error and self._failure else error)
 
         self._busy.set()
         try:
@@ -557,7 +674,8 @@ class AsyncProducer(_Client):
         """Have librdkafka report in the loop's own thread: cheaper than a thread that hands over every report."""
         while True:
             await self._busy.wait()
-            self._producer.poll(0)
+            self._serve(0)
+            self._broken = self._broken or self._failure is not None
             if not self.in_flight:
                 self._busy.clear()
             await asyncio.sleep(self.POLL_SECONDS)

@@ -17,6 +17,7 @@ import orjson
 from connectors.kafka import Follower
 from connectors.stop import StopRequest
 from connectors.webhook import Webhook
+from dmp.config import KafkaSection
 
 GROUP = "dmp.alerts.deliver"
 Say = Callable[[str], None]
@@ -34,9 +35,9 @@ class Notifier:
         self.delivered = 0
         self.refused = 0
 
-    def run(self, bootstrap: str, topic: str, until_end: bool = False) -> None:
+    def run(self, kafka: KafkaSection, topic: str, until_end: bool = False) -> None:
         """Until asked to stop, or with `until_end` until everything that is there now was told."""
-        with closing(Follower(bootstrap, topic, GROUP)) as follower:
+        with closing(Follower(kafka, topic, GROUP)) as follower:
             if follower.is_new:
                 self._tell_open_ones(follower)
             else:

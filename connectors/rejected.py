@@ -14,6 +14,7 @@ import orjson
 from connectors.kafka import Producer, Topic, ensure_topics, read_committed
 from connectors.keys import message_key
 from connectors.stop import StopRequest
+from dmp.config import KafkaSection
 from dmp.errors import UserError
 
 NOTES: Topic = {
@@ -47,9 +48,9 @@ class Outcome:
     earlier: int = 0
 
 
-def rejects(bootstrap: str, topic: str, reason: Optional[str] = None) -> Iterator[Reject]:
+def rejects(kafka: KafkaSection, topic: str, reason: Optional[str] = None) -> Iterator[Reject]:
     """The rejects in `topic`, all or those of one reason. UserError when Kafka is away or has no such topic."""
-    for record in read_committed(bootstrap, topic):
+    for record in read_committed(kafka, topic):
         row: dict[str, Any] = orjson.loads(record.value)
         if reason in (None, row["reason"]):
             source = f"{row['source_topic']}/{row['source_partition']}/{row['source_offset']}"
@@ -57,14 +58,14 @@ def rejects(bootstrap: str, topic: str, reason: Optional[str] = None) -> Iterato
             yield Reject(row["reason"], row["detail"], row["received_at"], source, raw)
 
 
-def replayed_sources(bootstrap: str) -> set[str]:
+def replayed_sources(kafka: KafkaSection) -> set[str]:
     """The sources of all rejects that have been replayed."""
-    ensure_topics(bootstrap, [NOTES])
-    return {record.key.decode() for record in read_committed(bootstrap, NOTES["name"])}
+    ensure_topics(kafka, [NOTES])
+    return {record.key.decode() for record in read_committed(kafka, NOTES["name"])}
 
 
 def replay(
-    bootstrap: str,
+    kafka: KafkaSection,
     rejected_topic: str,
     raw_topic: str,
     reason: Optional[str],
@@ -78,12 +79,12 @@ def replay(
     With a shell `command`, what it prints for the event's bytes on its standard input is sent instead; if it
     prints nothing or fails, the event is left for another time. With `dry_run` nothing is sent.
     """
-    ensure_topics(bootstrap, [NOTES])  # before the producer, which writes to it
+    ensure_topics(kafka, [NOTES])  # before the producer, which writes to it
     # The order matters: a new producer ends the transaction of a killed predecessor, whose notes are known only then.
-    producer = None if dry_run else Producer(bootstrap, [raw_topic, NOTES["name"]], "dmp.rejected.replay")
-    done, outcome = replayed_sources(bootstrap), Outcome()
+    producer = None if dry_run else Producer(kafka, [raw_topic, NOTES["name"]], "dmp.rejected.replay")
+    done, outcome = replayed_sources(kafka), Outcome()
     batch: list[tuple[Reject, bytes]] = []
-    for reject in rejects(bootstrap, rejected_topic, reason):
+    for reject in rejects(kafka, rejected_topic, reason):
         if stop.signal:
             break
         if reject.source in done:

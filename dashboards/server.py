@@ -19,10 +19,11 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from connectors.elasticsearch import AWAY
+from connectors.elasticsearch import AWAY, trouble
 from dashboards import html, search, vega
 from dashboards.catalogue import DASHBOARDS
 from dashboards.model import Dashboard, Panel, Source
+from dmp.config import ElasticsearchSection
 from dmp.errors import UserError
 
 Json = dict[str, Any]
@@ -41,8 +42,8 @@ HEADERS = {
 FILES = {"page.css": "text/css", "page.js": "text/javascript"}
 
 
-def create_app(client: Elasticsearch, url: str, vega_script: str) -> Starlette:
-    """The application. `url` is where `client` looks for Elasticsearch, `vega_script` the libraries of the charts."""
+def create_app(client: Elasticsearch, server: ElasticsearchSection, vega_script: str) -> Starlette:
+    """The application. `server` is what `client` looks for, `vega_script` the libraries of the charts."""
     pages = {dashboard.id: dashboard for dashboard in DASHBOARDS}
 
     def home(_: Request) -> Response:
@@ -59,7 +60,7 @@ def create_app(client: Elasticsearch, url: str, vega_script: str) -> Starlette:
         try:
             return JSONResponse(answer(client, dashboard, span, choices), headers=HEADERS)
         except (ApiError, *AWAY) as error:
-            return JSONResponse({"error": _trouble(error, url)}, 503, HEADERS)
+            return JSONResponse({"error": trouble(error, server)}, 503, HEADERS)
 
     def script(_: Request) -> Response:
         return Response(vega_script, media_type="text/javascript", headers=HEADERS)
@@ -168,12 +169,6 @@ def _refusal(source: Source, found: Json) -> str:
         return f"Elasticsearch cannot search {source.alias} at the moment: it may just be starting."
     causes = error.get("root_cause") or [error]
     return f"Elasticsearch refuses the search: {causes[0].get('reason')}"
-
-
-def _trouble(error: Exception, url: str) -> str:
-    if isinstance(error, ApiError):
-        return f"Elasticsearch at {url} answers with status {error.meta.status}: {error.message}"
-    return f"Elasticsearch does not answer at {url}. Is it running? `dmp status` tells, `dmp up` starts it."
 
 
 def listen(port: int) -> socket.socket:

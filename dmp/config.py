@@ -35,6 +35,9 @@ SECRET_VARIABLES = (
     "DMP_VAULT_KEY",
     "DMP_VAULT_KEY_FILE",
     "DMP_VAULT_KEY_ID",
+    "DMP_KAFKA_USER",
+    "DMP_KAFKA_PASSWORD",
+    "DMP_KAFKA_PASSWORD_FILE",
     "DMP_ELASTICSEARCH_USER",
     "DMP_ELASTICSEARCH_PASSWORD",
     "DMP_ELASTICSEARCH_PASSWORD_FILE",
@@ -136,19 +139,41 @@ class MemorySection(Section):
     taskmanager_network: int = Field(default=128, ge=64)  # buffers between tasks
 
 
+def _readable(value: Optional[Path]) -> Optional[Path]:
+    """The absolute path of a file that whoever reads the configuration can read."""
+    if value is not None and not os.access(value.expanduser(), os.R_OK):
+        raise ValueError(f"cannot read {value}")
+    return value.expanduser().absolute() if value else value
+
+
 class KafkaSection(Section):
-    """The broker that jobs and collectors use."""
+    """The broker that jobs and collectors use; see security.md. Jobs read both files on all machines of Flink."""
 
     bootstrap_servers: str = ""  # host:port, more of them separated by commas; none: the local stack's
     partitions: int = Field(default=4, ge=1, le=10000)  # of a new topic; those of results must never be added to
+    security: Literal["PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"  # the latter: TLS, with DMP_KAFKA_USER and its password
+    mechanism: Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"] = "SCRAM-SHA-512"  # how the password is proved
+    ca_file: Optional[Path] = None  # PEM certificates of those who sign the brokers'; needed by SASL_SSL
+    jaas_file: Optional[Path] = None  # the login of the jobs, in Kafka's form; none: `dmp up` writes one
+
+    _readable_ca = field_validator("ca_file")(_readable)
+
+    @model_validator(mode="after")
+    def _verifiable(self) -> KafkaSection:
+        if self.security == "SASL_SSL" and self.ca_file is None:
+            raise ValueError("security is SASL_SSL: set ca_file to the certificates that the brokers' are checked by")
+        return self
 
 
 class ElasticsearchSection(Section):
-    """The server that results go to."""
+    """The server that results go to; see security.md."""
 
-    url: str = ""  # none: the local stack's
+    url: str = ""  # https:// for TLS; none: the local stack's
+    ca_file: Optional[Path] = None  # PEM certificates of those who sign the server's; none: those of package certifi
     shards: int = Field(default=1, ge=1, le=1024)  # of a new index
     replicas: int = Field(default=0, ge=0, le=100)  # of an index; with one node 0
+
+    _readable_ca = field_validator("ca_file")(_readable)
 
 
 class FlinkSection(Section):
@@ -186,12 +211,7 @@ class CleaningSection(Section):
                 raise ValueError(f"{pattern!r} is no regular expression: {error}") from None
         return value
 
-    @field_validator("geo_database")
-    @classmethod
-    def _readable(cls, value: Optional[Path]) -> Optional[Path]:
-        if value is not None and not os.access(value.expanduser(), os.R_OK):
-            raise ValueError(f"cannot read {value}")
-        return value.expanduser().absolute() if value else value
+    _readable_database = field_validator("geo_database")(_readable)
 
 
 class WindowsSection(Section):
@@ -300,6 +320,8 @@ class Config(BaseSettings):
     def _local_addresses(self) -> Config:
         if not self.kafka.bootstrap_servers:
             self.kafka = self.kafka.model_copy(update={"bootstrap_servers": f"127.0.0.1:{self.ports.kafka}"})
+        if not self.kafka.jaas_file:
+            self.kafka = self.kafka.model_copy(update={"jaas_file": self.local_jaas_file})
         if not self.elasticsearch.url:
             url = f"http://127.0.0.1:{self.ports.elasticsearch}"
             self.elasticsearch = self.elasticsearch.model_copy(update={"url": url})
@@ -319,6 +341,11 @@ class Config(BaseSettings):
     def local_pii_key_file(self) -> Path:
         """Where `dmp up` keeps the key it makes when the environment gives none."""
         return self.stack.data_dir / "secrets" / "pii_key"
+
+    @property
+    def local_jaas_file(self) -> Path:
+        """Where `dmp up` puts the jobs' login at Kafka when the configuration names no other file."""
+        return self.stack.data_dir / "secrets" / "kafka_jaas"
 
 
 def load_config(path: Optional[Path] = None) -> Config:

@@ -103,9 +103,8 @@ class Cluster:
 
         Raises UserError with Flink's root cause when it fails to start.
         """
-        settings = {key: value for key, value in os.environ.items() if key.startswith("DMP_")}
         result = subprocess.run(
-            command, env={**self._stack.environment(), **settings}, capture_output=True, text=True, cwd=str(PROJECT)
+            command, env=self._stack.environment(), capture_output=True, text=True, cwd=str(PROJECT)
         )
         submitted = re.search(r"JobID ([0-9a-f]{32})", result.stdout)
         if result.returncode or not submitted:

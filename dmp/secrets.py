@@ -31,6 +31,20 @@ def load_keys(environ: Mapping[str, str]) -> PrivacyKeys:
         raise UserError(f"{error}: see DMP_PII_KEY and DMP_VAULT_KEY; for the latter {_VAULT_HINT}") from None
 
 
+def kafka_login(environ: Mapping[str, str]) -> tuple[str, str]:
+    """Name and password at a Kafka with SASL_SSL: DMP_KAFKA_USER, and DMP_KAFKA_PASSWORD or the file of _FILE.
+
+    UserError when one of them is missing.
+    """
+    user, password = environ.get("DMP_KAFKA_USER"), read_secret(environ, "DMP_KAFKA_PASSWORD")
+    if not user or not password:
+        raise UserError(
+            "kafka.security is SASL_SSL, but DMP_KAFKA_USER, or DMP_KAFKA_PASSWORD or DMP_KAFKA_PASSWORD_FILE, is not "
+            "set: set both"
+        )
+    return user, password.decode()
+
+
 def read_secret(environ: Mapping[str, str], name: str) -> bytes | None:
     value, path = environ.get(name), environ.get(f"{name}_FILE")
     if value and path:

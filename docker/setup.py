@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 
-from connectors.elasticsearch import connect
+from connectors.elasticsearch import session
 from dmp.config import load_config
 from dmp.jobs import ALL, Cluster
 from dmp.secrets import read_secret
@@ -17,7 +17,7 @@ def main() -> None:
     apply(config)
     kibana_password = read_secret(os.environ, "KIBANA_PASSWORD")
     if kibana_password:
-        with connect(config.elasticsearch.url) as client:
+        with session(config.elasticsearch) as client:
             client.security.change_password(username="kibana_system", password=kibana_password.decode())
     running = Cluster(config).running()
     for name in ALL:

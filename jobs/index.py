@@ -11,8 +11,8 @@ from udfs.indexing import index_document
 def build(job: Job) -> None:
     """Register the function that writes and the insert of its dead letter."""
     job.table(INDEX_REJECTED)
-    job.sql(create_results_table(INDEXED, job.config.kafka.bootstrap_servers, job.name))
-    job.function("index_document", index_document(job.config.elasticsearch.url, INDEXED))
+    job.sql(create_results_table(INDEXED, job.config.kafka, job.name))
+    job.function("index_document", index_document(job.config.elasticsearch, INDEXED))
     job.script("index.sql")
 
 

@@ -87,7 +87,7 @@ class Job:
                 self.sql(self._create_table(topic))
 
     def _create_kafka_table(self, topic: Topic) -> str:
-        return create_table(topic, self.config.kafka.bootstrap_servers, self.name)
+        return create_table(topic, self.config.kafka, self.name)
 
     def columns(self, topic: Topic) -> list[str]:
         """The columns of a registered table that are written, so without computed ones."""

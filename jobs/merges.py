@@ -10,5 +10,5 @@ from schemas.topics import IDENTITIES, MERGES, REFUSED
 def build(job: Job) -> None:
     """Register the insert; the job has the view `erased`."""
     job.table(MERGES)
-    job.sql(create_results_table((IDENTITIES, REFUSED), job.config.kafka.bootstrap_servers, job.name))
+    job.sql(create_results_table((IDENTITIES, REFUSED), job.config.kafka, job.name))
     job.script("merges.sql")

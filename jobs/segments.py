@@ -30,7 +30,7 @@ def build(job: Job) -> None:
     job.table(PROFILES, MEMBERSHIPS, SEGMENTS, SEGMENT_CHANGES, SEGMENT_SIZES, RFM)
     clock.running(job, job.config.segments.refresh_seconds)
     judge(job, rules)
-    job.sql(create_results_table((MEMBERSHIPS,), job.config.kafka.bootstrap_servers, job.name))
+    job.sql(create_results_table((MEMBERSHIPS,), job.config.kafka, job.name))
     job.script("segments_results.sql", rules=rules.version)
     build_clusters(job)
 

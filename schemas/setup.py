@@ -8,12 +8,12 @@ from typing import Any
 
 from elasticsearch import ApiError, Elasticsearch
 
-from connectors.elasticsearch import connect
+from connectors.elasticsearch import refuse_unwritable, session
 from connectors.kafka import Topic as KafkaTopic
-from connectors.kafka import ensure_topics
+from connectors.kafka import ensure_topics, refuse_missing
 from dmp.config import Config
 from dmp.errors import UserError
-from schemas.topics import INDEXED, PROFILE_EDITS, TOPICS, Topic
+from schemas.topics import EVENTS_RAW, INDEXED, PROFILE_EDITS, TOPICS, Topic
 
 
 def apply(config: Config) -> None:
@@ -21,11 +21,30 @@ def apply(config: Config) -> None:
 
     Raises UserError when an existing index has another type for a field: mappings can grow, but not change.
     """
-    ensure_topics(config.kafka.bootstrap_servers, [_kafka_topic(topic, config) for topic in TOPICS])
-    with connect(config.elasticsearch.url) as client:
+    ensure_topics(config.kafka, [_kafka_topic(topic, config) for topic in TOPICS])
+    with session(config.elasticsearch) as client:
         for topic in INDEXED:
             _apply_index(client, str(topic.index), template(topic), config)
         _apply_index(client, PROFILE_EDITS, _template("profile_edits"), config)
+
+
+def check(config: Config, job: str) -> None:
+    """UserError when Kafka, or for the index job Elasticsearch, is not there or does not let us in.
+
+    The clients within a job try for minutes, and say in its log alone why.
+    """
+    if job != "index":
+        refuse_missing(config.kafka, [EVENTS_RAW.name])
+        return
+    refuse_missing(config.kafka, [topic.name for topic in INDEXED])
+    with session(config.elasticsearch) as client:
+        refuse_unwritable(client, config.elasticsearch, [str(topic.index) for topic in INDEXED])
+
+
+def roles() -> dict[str, Any]:
+    """Least-privilege roles of Elasticsearch by name, as its interface takes them; see docs/security.md."""
+    text = files("schemas").joinpath("roles.json").read_text(encoding="utf-8")
+    return json.loads(text)  # type: ignore[no-any-return]
 
 
 def template(topic: Topic) -> dict[str, Any]:

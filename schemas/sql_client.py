@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Optional
 
+from dmp.config import KafkaSection
 from schemas.tables import create_archive_table, create_finite_tables, create_table
 from schemas.topics import TOPICS
 
@@ -31,14 +32,14 @@ USE_SNAPSHOT = (f"USE {SNAPSHOT}", "SET 'execution.runtime-mode' = 'batch'")
 """Statements that turn a session to questions that end."""
 
 
-def init_statements(bootstrap_servers: str, archive: str, python_files: Optional[Path] = None) -> list[str]:
+def init_statements(kafka: KafkaSection, archive: str, python_files: Optional[Path] = None) -> list[str]:
     """The statements of the initialisation script. `archive` is the URI of the Parquet files,
     `python_files` a zip of this project for the Python workers."""
     settings = {**SETTINGS, **({"python.files": str(python_files)} if python_files else {})}
     statements = [f"SET '{key}' = '{value}'" for key, value in settings.items()]
-    statements += [create_table(topic, bootstrap_servers, "sql") for topic in TOPICS]
+    statements += [create_table(topic, kafka, "sql") for topic in TOPICS]
     statements += [f"CREATE DATABASE {SNAPSHOT}"]
-    statements += [s for topic in TOPICS for s in create_finite_tables(topic, bootstrap_servers, SNAPSHOT)]
+    statements += [s for topic in TOPICS for s in create_finite_tables(topic, kafka, SNAPSHOT)]
     databases = ("default_database", SNAPSHOT)
     statements += [create_archive_table(archive, database) for database in databases]
     statements += [
@@ -49,6 +50,6 @@ def init_statements(bootstrap_servers: str, archive: str, python_files: Optional
     return statements
 
 
-def init_script(bootstrap_servers: str, archive: str, python_files: Optional[Path] = None) -> str:
+def init_script(kafka: KafkaSection, archive: str, python_files: Optional[Path] = None) -> str:
     """The same as a script for `sql-client.sh -i`."""
-    return "".join(f"{statement};\n" for statement in init_statements(bootstrap_servers, archive, python_files))
+    return "".join(f"{statement};\n" for statement in init_statements(kafka, archive, python_files))

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,15 +51,18 @@ class StackUnderTest:
 
 
 @pytest.fixture(scope="session")
-def make_stack() -> Iterator[Callable[[], StackUnderTest]]:
-    """Makes stacks with folders and ports of their own, not started. What was started of them ends with the session."""
+def make_stack() -> Iterator[Callable[..., StackUnderTest]]:
+    """Makes stacks with folders and ports of their own, and with more lines of configuration if given; not started.
+
+    What was started of them ends with the session.
+    """
     made: list[StackUnderTest] = []
 
-    def make() -> StackUnderTest:
+    def make(*lines: str) -> StackUnderTest:
         # Not pytest's tmp_path: as root it is closed to the user that Elasticsearch runs as.
         folder = Path(tempfile.mkdtemp(prefix="dmp-test-"))
         folder.chmod(0o755)
-        made.append(_stack_in(folder))
+        made.append(_stack_in(folder, lines))
         return made[-1]
 
     yield make
@@ -69,7 +72,7 @@ def make_stack() -> Iterator[Callable[[], StackUnderTest]]:
 
 
 @pytest.fixture(scope="session")
-def stack(make_stack: Callable[[], StackUnderTest]) -> StackUnderTest:
+def stack(make_stack: Callable[..., StackUnderTest]) -> StackUnderTest:
     """The session's running stack. A test that stops one of its servers starts it again."""
     made = make_stack()
     done = made.dmp("up")
@@ -103,12 +106,12 @@ def connector_jars(config: Config) -> str:
     return ";".join(path.as_uri() for path in cache.paths("flink-lib"))
 
 
-def _stack_in(folder: Path) -> StackUnderTest:
+def _stack_in(folder: Path, more: Sequence[str]) -> StackUnderTest:
     lines = ["[stack]", f'data_dir = "{folder / "data"}"', "[ports]"]
     lines += [f"{name} = {port}" for name, port in _free_ports().items()]
     lines += ["[segments]", "refresh_seconds = 10"]  # a test cannot wait for ten minutes until time has done its work
     file = folder / "dmp.toml"
-    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    file.write_text("\n".join([*lines, *more]) + "\n", encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
         for name in os.environ:
             if name.startswith("DMP_"):  # whoever runs the tests may have settings for a stack of their own

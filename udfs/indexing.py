@@ -15,6 +15,7 @@ from pyflink.table import DataTypes
 from pyflink.table.udf import FunctionContext, ScalarFunction, UserDefinedScalarFunctionWrapper, udf
 
 from connectors.elasticsearch import BulkWriter, Refusal, Write, connect, document_id
+from dmp.config import ElasticsearchSection
 from schemas.topics import Topic
 from udfs.frames import to_frame
 
@@ -34,12 +35,12 @@ class IndexDocumentFunction(ScalarFunction):
     `reason` is null for a document that Elasticsearch holds; the others belong to the dead letter.
     """
 
-    def __init__(self, url: str, topics: Sequence[Topic]) -> None:
-        self._url = url
+    def __init__(self, server: ElasticsearchSection, topics: Sequence[Topic]) -> None:
+        self._server = server
         self._topics = {topic.name: topic for topic in topics}
 
     def open(self, function_context: FunctionContext) -> None:
-        self._client = connect(self._url)
+        self._client = connect(self._server)
         self._writer = BulkWriter(self._client)
 
     def close(self) -> None:
@@ -83,6 +84,6 @@ def _result(write: Write, refusal: Optional[Refusal]) -> tuple[Any, ...]:
     return (write.document_id, refusal.status, refusal.reason, refusal.detail)
 
 
-def index_document(url: str, topics: Sequence[Topic]) -> UserDefinedScalarFunctionWrapper:
+def index_document(server: ElasticsearchSection, topics: Sequence[Topic]) -> UserDefinedScalarFunctionWrapper:
     """The function to register as `index_document`."""
-    return udf(IndexDocumentFunction(url, topics), result_type=RESULT_TYPE, func_type="pandas")
+    return udf(IndexDocumentFunction(server, topics), result_type=RESULT_TYPE, func_type="pandas")

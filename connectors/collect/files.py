@@ -22,6 +22,7 @@ import orjson
 
 from connectors.kafka import MAX_EVENT_BYTES, Destination, Message, Producer, Topic, ensure_topics, read_committed
 from connectors.stop import StopRequest
+from dmp.config import KafkaSection
 from dmp.errors import UserError
 
 CHECKPOINTS = "dmp.collect.checkpoints"
@@ -118,12 +119,12 @@ class FileSender:
         self._file, self._path, self._form, self._target = file, path, form, target
         self._identity = identity(file, form)
         self._convert: Optional[Convert] = None
-        bootstrap, topic, partitioner = target.destination
-        ensure_topics(bootstrap, [CHECKPOINTS_TOPIC])
+        kafka, topic, partitioner = target.destination
+        ensure_topics(kafka, [CHECKPOINTS_TOPIC])
         # The order matters: this ends a transaction of a killed predecessor, whose position is known only then.
         ids = f"dmp.collect.{self._identity}"
-        self._producer = Producer(bootstrap, [topic, CHECKPOINTS], ids, {topic: partitioner})
-        self._checkpoint = None if restart else checkpoints(bootstrap).get(self._identity)
+        self._producer = Producer(kafka, [topic, CHECKPOINTS], ids, {topic: partitioner})
+        self._checkpoint = None if restart else checkpoints(kafka).get(self._identity)
         self.offset = resume_offset(file, self._checkpoint)
         self.summary = Summary(resumed_at=self.offset)
 
@@ -289,9 +290,9 @@ def _hash(file: BinaryIO, start: int, length: int) -> str:
     return hashlib.sha256(os.pread(file.fileno(), length, start)).hexdigest()
 
 
-def checkpoints(bootstrap: str) -> dict[str, Checkpoint]:
+def checkpoints(kafka: KafkaSection) -> dict[str, Checkpoint]:
     """The last checkpoint of every file by its identity."""
     # Another collector's open transaction could hide our own last checkpoint.
-    records = read_committed(bootstrap, CHECKPOINTS, wait_for_open=True)
+    records = read_committed(kafka, CHECKPOINTS, wait_for_open=True)
     last = {record.key.decode(): record.value for record in records if record.value}
     return {name: Checkpoint(**orjson.loads(value)) for name, value in last.items()}

@@ -27,6 +27,7 @@ from connectors.collect.files import (
 )
 from connectors.kafka import TakenOver, ensure_topics
 from connectors.logs import log
+from dmp.config import KafkaSection
 from dmp.errors import UserError
 
 LOGGER = logging.getLogger("dmp.collect.follow")
@@ -67,7 +68,7 @@ class _Follower:
 
     def follow(self) -> None:
         """Read files that were rotated away, then the one that stands at the path until that is another one."""
-        for older in [] if self._restart else unread(self._path, self._form, self._target.destination.bootstrap):
+        for older in [] if self._restart else unread(self._path, self._form, self._target.destination.kafka):
             log(LOGGER, "reading what was rotated away", path=str(older))
             with open_text(older) as file:
                 self._send(FileSender(file, older, self._form, self._target), with_last=True)
@@ -119,13 +120,13 @@ class _Follower:
         return bool(self._target.stop.signal)
 
 
-def unread(path: Path, form: Format, bootstrap: str) -> list[Path]:
+def unread(path: Path, form: Format, kafka: KafkaSection) -> list[Path]:
     """Files beside `path` that were rotated away and hold what has not been sent, the oldest first.
 
     They are among those whose name begins with the path's, from the first one on of which something was sent.
     """
-    ensure_topics(bootstrap, [CHECKPOINTS_TOPIC])
-    known = checkpoints(bootstrap)
+    ensure_topics(kafka, [CHECKPOINTS_TOPIC])
+    known = checkpoints(kafka)
     beside = (file for file in path.absolute().parent.iterdir() if file.name.startswith(path.name) and file.is_file())
     found: list[Path] = []
     for file in sorted((file for file in beside if file.name != path.name), key=lambda file: file.stat().st_mtime_ns):

@@ -15,6 +15,7 @@ from urllib3.exceptions import HTTPError
 
 from connectors.kafka import Producer
 from connectors.rabbitmq import confirmed, connect, lost_connection
+from dmp.config import KafkaSection
 from dmp.errors import UserError
 
 if TYPE_CHECKING:
@@ -56,8 +57,8 @@ class LinesSink:
 class KafkaSink:
     """Messages to one topic, acknowledged by all replicas."""
 
-    def __init__(self, bootstrap: str, topic: str, partitioner: str) -> None:
-        self._producer = Producer(bootstrap, [topic], partitioners={topic: partitioner})
+    def __init__(self, kafka: KafkaSection, topic: str, partitioner: str) -> None:
+        self._producer = Producer(kafka, [topic], partitioners={topic: partitioner})
         self._topic = topic
 
     def send(self, values: list[bytes], keys: list[Optional[bytes]]) -> None:

@@ -15,6 +15,7 @@ from dmp.errors import UserError
 COMMANDS: dict[str, str] = {
     "up": "dmp.cli.stack",
     "down": "dmp.cli.stack",
+    "setup": "dmp.cli.stack",
     "status": "dmp.cli.stack",
     "submit": "dmp.cli.jobs",
     "stop": "dmp.cli.jobs",

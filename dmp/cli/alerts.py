@@ -88,6 +88,6 @@ def deliver(config: Config, ctx: click.Context, url: Optional[str], updates: boo
     webhook = Webhook(target, read_secret(os.environ, "DMP_WEBHOOK_SECRET"))
     with StopRequest() as stop:
         notifier = Notifier(webhook, updates, lambda line: click.echo(line, err=True), stop)
-        notifier.run(config.kafka.bootstrap_servers, ALERTS.name, until_end)
+        notifier.run(config.kafka, ALERTS.name, until_end)
     click.echo(f"{notifier.delivered:,} alerts delivered, {notifier.refused:,} refused")
     ctx.exit(stop.exit_status)

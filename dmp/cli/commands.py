@@ -59,7 +59,7 @@ def _send_pair(config: Config, op: str, a: str, b: str) -> None:
         command = command_parser(config).command(_now_ms(), op, a, b)
     except ValueError as error:
         raise UserError(f"cannot {op}: {error}") from None
-    send(config.kafka.bootstrap_servers, COMMANDS.name, [command])
+    send(config.kafka, COMMANDS.name, [command])
     rules = config.cleaning_rules()
     click.echo(f"{op} sent: {readable(a, rules)} and {readable(b, rules)}")
 
@@ -78,7 +78,7 @@ def erase(config: Config, ctx: click.Context, identifier: str, yes: bool, wait: 
 
     Shows what will be removed and asks first. Exit status: 0 when it was done (with --no-wait: sent), else 1.
     """
-    from connectors.elasticsearch import connect
+    from connectors.elasticsearch import session
     from connectors.erasure import find_person
     from dmp.core.commands import readable
 
@@ -88,8 +88,8 @@ def erase(config: Config, ctx: click.Context, identifier: str, yes: bool, wait: 
         raise UserError(f"cannot erase: {error}") from None
     if not yes and not sys.stdin.isatty():
         raise UserError("erasing asks for a confirmation, and standard input is no terminal: add --yes")
-    with connect(config.elasticsearch.url) as client:
-        person = find_person(client, config.elasticsearch.url, asked)
+    with session(config.elasticsearch) as client:
+        person = find_person(client, asked)
     _show(readable(identifier, config.cleaning_rules()), person)
     if not yes and not click.confirm("Erase this for good?"):
         click.echo("nothing was erased")
@@ -100,29 +100,29 @@ def erase(config: Config, ctx: click.Context, identifier: str, yes: bool, wait: 
 def _erase(config: Config, person: Person, wait_seconds: Optional[int]) -> int:
     """Send the commands, wait unless `wait_seconds` is None, and leave a record; returns the exit status."""
     from connectors.commands import send
-    from connectors.elasticsearch import connect
+    from connectors.elasticsearch import session
     from connectors.erasure import record, wait_until_gone
     from connectors.profile_edits import forget
     from connectors.stop import StopRequest
     from dmp.core.commands import Command
     from schemas.topics import COMMANDS
 
-    bootstrap = config.kafka.bootstrap_servers
+    kafka = config.kafka
     asked_ms, begin = _now_ms(), time.monotonic()
     with StopRequest() as stop:  # an interrupted wait leaves its record, too
-        with connect(config.elasticsearch.url) as client:
+        with session(config.elasticsearch) as client:
             forget(client, person.identifiers)  # first: if it fails, nothing has been sent
-        send(bootstrap, COMMANDS.name, [Command(asked_ms, "erase", *named, None, None) for named in person.identifiers])
+        send(kafka, COMMANDS.name, [Command(asked_ms, "erase", *named, None, None) for named in person.identifiers])
         sent = f"{len(person.identifiers):,} erase command(s) sent"
         if wait_seconds is None:
-            record(bootstrap, person, user_name(), asked_ms, None)
+            record(kafka, person, user_name(), asked_ms, None)
             click.echo(sent)
             return 0
         click.echo(f"{sent}; waiting until Elasticsearch has none of it, at most {wait_seconds} s")
-        with connect(config.elasticsearch.url) as client:
+        with session(config.elasticsearch) as client:
             left = wait_until_gone(client, person, wait_seconds, stop)
         seconds = time.monotonic() - begin
-        record(bootstrap, person, user_name(), asked_ms, None if left else round(seconds, 1))
+        record(kafka, person, user_name(), asked_ms, None if left else round(seconds, 1))
     if not left:
         click.echo(f"gone after {seconds:.1f} s")
         return 0

@@ -68,13 +68,15 @@ def serve(config: Config, port: int) -> None:
         raise UserError(f"{', '.join(missing)} must be installed for this: pip install 'dmp-flink[serve]'")
     import uvicorn
 
-    from connectors.elasticsearch import connect
+    from connectors.elasticsearch import connect, refuse_denied
     from dashboards.libraries import vega_script
     from dashboards.server import create_app, listen
+    from schemas.topics import METRICS
 
     script = vega_script(config.stack.cache_dir)
-    with listen(port) as server, connect(config.elasticsearch.url, timeout_seconds=10) as client:
-        app = create_app(client, config.elasticsearch.url, script)
+    with listen(port) as server, connect(config.elasticsearch, timeout_seconds=10) as client:
+        refuse_denied(client, config.elasticsearch, str(METRICS.index))
+        app = create_app(client, config.elasticsearch, script)
         click.echo(f"Dashboards at http://127.0.0.1:{server.getsockname()[1]} (Ctrl+C ends it)")
         sys.stdout.flush()
         uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off")).run(sockets=[server])

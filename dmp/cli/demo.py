@@ -34,7 +34,7 @@ def demo(config: Config) -> None:
     """Start everything, send an access log and generated traffic, wait for the results and show them."""
     from rich.console import Console
 
-    from connectors.elasticsearch import connect
+    from connectors.elasticsearch import session
     from dmp.jobs import ALL, Cluster
 
     _dmp("up")
@@ -42,7 +42,7 @@ def demo(config: Config) -> None:
     for name in ALL:
         if name not in cluster.running():
             _dmp("submit", name)
-    with connect(config.elasticsearch.url) as client:
+    with session(config.elasticsearch) as client:
         earlier, before, windows_before = _raw_messages(config), _totals(client), _window_events(client)
         _dmp("collect", "access-log", str(ACCESS_LOG))
         _dmp("generate", "--events", str(GENERATED_EVENTS), "--seed", str(secrets.randbelow(10**6)), "--to", "kafka")
@@ -71,7 +71,7 @@ def _raw_messages(config: Config) -> int:
     from connectors.kafka import read_committed
     from schemas.topics import EVENTS_RAW
 
-    return sum(1 for _ in read_committed(config.kafka.bootstrap_servers, EVENTS_RAW.name))
+    return sum(1 for _ in read_committed(config.kafka, EVENTS_RAW.name))
 
 
 def _wait_for_results(client: Elasticsearch, cluster: Any, sent: int, before: Totals, windows_before: int) -> Totals:

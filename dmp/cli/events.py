@@ -195,7 +195,7 @@ def _sink(config: Config, kind: str, out: Optional[Path], address: Optional[str]
             raise click.UsageError("--to rabbitmq needs --address QUEUE")
         return RabbitMqSink(load_url(os.environ), address)
     if kind == "kafka":
-        return KafkaSink(config.kafka.bootstrap_servers, EVENTS_RAW.name, partitioner)
+        return KafkaSink(config.kafka, EVENTS_RAW.name, partitioner)
     return LinesSink(out)
 
 
@@ -236,10 +236,10 @@ def list_rejected(config: Config, reason: Optional[str], limit: int, show_raw: b
     from connectors.rejected import rejects, replayed_sources
     from schemas.topics import EVENTS_REJECTED
 
-    bootstrap = config.kafka.bootstrap_servers
-    found = rejects(bootstrap, EVENTS_REJECTED.name, reason)
+    kafka = config.kafka
+    found = rejects(kafka, EVENTS_REJECTED.name, reason)
     latest = heapq.nlargest(limit, found, key=lambda reject: reject.received_at.rstrip("Z"))
-    replayed = replayed_sources(bootstrap)
+    replayed = replayed_sources(kafka)
     for reject in latest:
         row = {**reject._asdict(), "replayed": reject.source in replayed}
         if as_json:
@@ -270,7 +270,7 @@ def replay(config: Config, ctx: click.Context, reason: Optional[str], mend: Opti
 
     with StopRequest() as stop:
         outcome = put_back(
-            config.kafka.bootstrap_servers, EVENTS_REJECTED.name, EVENTS_RAW.name, reason, mend, dry_run, stop
+            config.kafka, EVENTS_REJECTED.name, EVENTS_RAW.name, reason, mend, dry_run, stop
         )
     for name, count in sorted(outcome.replayed.items()):
         click.echo(f"{name}: {count:,}")

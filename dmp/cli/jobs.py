@@ -18,11 +18,13 @@ JOB_NAMES = ("all", "pipeline", "index", "segments", "archive", "clean", "identi
 def submit(config: Config, job: str, fresh: bool, print_only: bool) -> None:
     """Submit JOB to the cluster with `flink run`; `all` is pipeline (clean to profiles in one), index and segments."""
     from dmp.jobs import ALL, Cluster, shell_line
+    from schemas.setup import check
 
     cluster = Cluster(config, config_path())
     for name in ALL if job == "all" else (job,):
         if not print_only:
             cluster.refuse_conflicts(name)
+            check(config, name)
         command = cluster.command(name, fresh)
         click.echo(shell_line(command))
         if not print_only:

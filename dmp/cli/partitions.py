@@ -58,7 +58,7 @@ def report(
     from connectors.partitioning import PARTITIONERS
     from dmp.core.balance import balance
 
-    found = sample_keys(config.kafka.bootstrap_servers, topic, None if everything else sample)
+    found = sample_keys(config.kafka, topic, None if everything else sample)
     now = len(found.sizes)
     named = strategies or [name for name in PARTITIONERS if name != "weighted-random"]
     facts = {

@@ -38,14 +38,14 @@ def set_fields(config: Config, identifier: str, changes: tuple[str, ...]) -> Non
     ID: when that moves to another person, they go with it. All changes are made at once or none is, and no change of
     another writer is lost.
     """
-    from connectors.elasticsearch import connect
+    from connectors.elasticsearch import session
     from connectors.profile_edits import edit
     from dmp.core.edits import apply_changes, parse_change
     from dmp.core.timestamps import rfc3339
 
     try:
         parsed = [parse_change(change, config.cleaning.phone_region) for change in changes]
-        with connect(config.elasticsearch.url) as client:
+        with session(config.elasticsearch) as client:
             asked, _ = _find(config, client, identifier)
             now, who = rfc3339(time.time_ns() // 1_000_000), user_name()
             fields = edit(client, asked, lambda before: apply_changes(before, parsed, now, who))
@@ -64,11 +64,11 @@ def show(config: Config, identifier: str) -> None:
 
     Of a field that several identifiers of the person have, the latest edit counts.
     """
-    from connectors.elasticsearch import connect
+    from connectors.elasticsearch import session
     from connectors.profile_edits import edits_of
     from dmp.core.edits import of_person
 
-    with connect(config.elasticsearch.url) as client:
+    with session(config.elasticsearch) as client:
         _, person = _find(config, client, identifier)
         edits = of_person(edits_of(client, person.identifiers))
     described = {
@@ -90,7 +90,7 @@ def _find(config: Config, client: Elasticsearch, identifier: str) -> tuple[Ident
         asked = command_parser(config).identifier(identifier)
     except ValueError as error:
         raise UserError(f"{error}") from None
-    person = find_person(client, config.elasticsearch.url, asked)
+    person = find_person(client, asked)
     if person.profile_id is None:
         raise UserError("Elasticsearch knows nobody with this identifier: check it, or wait until its event is through")
     return asked, person

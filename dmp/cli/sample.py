@@ -32,7 +32,7 @@ def sample(ctx: click.Context, config: Config, every: float, once: bool) -> None
     from schemas.topics import OPERATIONS
 
     cluster = Cluster(config)
-    producer = Producer(config.kafka.bootstrap_servers, [OPERATIONS.name])
+    producer = Producer(config.kafka, [OPERATIONS.name])
     due = time.monotonic()
     with StopRequest() as stop:
         while stop.signal is None:

@@ -91,20 +91,14 @@ def _rows(config: Config, source: str, names: tuple[str, ...]) -> Numbers:
 
     if source != ELASTICSEARCH:
         return UserFile(Path(source)).rows(names)
-    from elasticsearch import ApiError, TransportError
-
-    from connectors.elasticsearch import connect
+    from connectors.elasticsearch import session
     from dmp.core.clusters import FEATURES
 
     unknown = [name for name in names if name not in FEATURES]
     if unknown:
         raise UserError(f"profiles have no feature {', '.join(unknown)}; known: {', '.join(FEATURES)}")
-    url = config.elasticsearch.url
-    try:
-        with connect(url) as client:
-            return profile_rows(client, names)
-    except (ApiError, TransportError) as error:
-        raise UserError(f"cannot read profiles from {url} ({error}): start the stack with 'dmp up'") from None
+    with session(config.elasticsearch) as client:
+        return profile_rows(client, names)
 
 
 def _show(model: Model) -> None:
@@ -156,7 +150,7 @@ def publish(config: Config, model_file: Path) -> None:
     unknown = [name for name in model.features if name not in FEATURES]
     if unknown:
         raise UserError(f"{model_file} is for CSV files only: profiles do not have {', '.join(unknown)}")
-    send(config.kafka.bootstrap_servers, CLUSTER_MODELS.name, model)
+    send(config.kafka, CLUSTER_MODELS.name, model)
     click.echo(f"model {model.version} published; dmp-clusters tells who is in which cluster")
 
 

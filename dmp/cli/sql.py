@@ -79,7 +79,7 @@ def _client(config: Config, file: Optional[Path]) -> None:
 def _init_script(config: Config) -> str:
     from schemas.sql_client import init_script
 
-    return init_script(config.kafka.bootstrap_servers, config.archive.path, _package(config))
+    return init_script(config.kafka, config.archive.path, _package(config))
 
 
 def _package(config: Config) -> Optional[Path]:
@@ -119,7 +119,7 @@ def _answer(config: Config, names: Sequence[str], values: dict[str, str], as_csv
         own = {n: v for n, v in values.items() if n not in known or n in {p.name for p in question.parameters}}
         statements.append(question.statement(own, lambda text: _pseudonym(config, text)))
     with _gateway(config) as url, Session(url) as session:
-        kafka, archive = config.kafka.bootstrap_servers, config.archive.path
+        kafka, archive = config.kafka, config.archive.path
         session.run([*init_statements(kafka, archive, _package(config)), *USE_SNAPSHOT])
         for question, statement in zip(questions, statements):
             try:

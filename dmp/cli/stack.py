@@ -1,4 +1,4 @@
-"""`dmp up`, `dmp down`, `dmp status`: the local stack."""
+"""`dmp up`, `dmp down`, `dmp status`: the local stack. `dmp setup`: what the jobs rely on, on any servers."""
 
 from __future__ import annotations
 
@@ -12,14 +12,27 @@ from dmp.config import Config
 
 
 @click.command()
+@click.option("--no-setup", is_flag=True, help="Leave topics and indices as they are: somebody else runs dmp setup.")
 @pass_config
-def up(config: Config) -> None:
-    """Start Kafka, Elasticsearch and Flink on this machine and wait until they are ready."""
+def up(config: Config, no_setup: bool) -> None:
+    """Start Kafka, Elasticsearch and Flink on this machine, wait until they are ready, and set them up.
+
+    Kafka and Elasticsearch are not started when the configuration has them elsewhere.
+    """
     from dmp.stack import Stack
 
     stack = Stack(config)
-    stack.up()
+    stack.up(set_up=not no_setup)
     _print_table(stack.status())
+
+
+@click.command()
+@pass_config
+def setup(config: Config) -> None:
+    """Create the topics in Kafka, and templates and indices in Elasticsearch; dmp up does it, too. Safe to repeat."""
+    from schemas.setup import apply
+
+    apply(config)
 
 
 @click.command()

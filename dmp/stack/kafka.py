@@ -30,15 +30,7 @@ class Kafka(Server):
         self._properties = self._folder / "server.properties"
 
     def start(self) -> subprocess.Popen[bytes]:
-        ports = self.config.ports
-        render(
-            HERE / "kafka.properties",
-            self._properties,
-            PORT=ports.kafka,
-            CONTROLLER_PORT=ports.kafka_controller,
-            DATA=self._folder / "data",
-            PARTITIONS=self.config.kafka.partitions,
-        )
+        self._write_configuration()
         if not (self._folder / "data" / "meta.properties").exists():
             self._format_storage()
         heap = self.config.memory.kafka_heap
@@ -59,6 +51,17 @@ class Kafka(Server):
             return len(client.list_topics(timeout=PROBE_SECONDS).brokers) == 1
         except KafkaException:
             return False
+
+    def _write_configuration(self) -> None:
+        ports = self.config.ports
+        render(
+            HERE / "kafka.properties",
+            self._properties,
+            PORT=ports.kafka,
+            CONTROLLER_PORT=ports.kafka_controller,
+            DATA=self._folder / "data",
+            PARTITIONS=self.config.kafka.partitions,
+        )
 
     def _format_storage(self) -> None:
         """Give the data folder its cluster id; Kafka does this only on request."""

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dmp.config import SECRET_VARIABLES, Config
-from dmp.secrets import load_keys
+from dmp.secrets import kafka_login, load_keys
+from schemas.tables import jaas
 
 
 def secret_variables(config: Config) -> dict[str, str]:
@@ -33,6 +34,8 @@ def prepare_keys(config: Config) -> None:
     if given.get("DMP_PII_KEY_FILE") == str(own) and not own.exists():
         _write(own, secrets.token_hex(32))
     load_keys(given)
+    if config.kafka.security == "SASL_SSL":
+        kafka_login(given)
 
 
 def as_files(variables: Mapping[str, str], folder: Path) -> dict[str, str]:
@@ -43,11 +46,13 @@ def as_files(variables: Mapping[str, str], folder: Path) -> dict[str, str]:
     }
 
 
-def store(variables: Mapping[str, str], folder: Path) -> None:
-    """Put the secrets that are given by value into files of `folder`."""
+def store(variables: Mapping[str, str], folder: Path, config: Config) -> None:
+    """Put the secrets that are given by value into files of `folder`, and the jobs' login at Kafka into its own."""
     for name, value in variables.items():
         if _has_file_variant(name):
             _write(_file_of(name, folder), value)
+    if config.kafka.security == "SASL_SSL" and config.kafka.jaas_file == config.local_jaas_file:
+        _write(config.local_jaas_file, jaas(config.kafka.mechanism, *kafka_login(variables)))
 
 
 def _has_file_variant(name: str) -> bool:

@@ -41,15 +41,18 @@ class Stack:
         self.surroundings = Surroundings(config, artifacts)
         self.flink = FlinkHome(self.surroundings)
         self.servers: list[Server] = [
-            # The slowest to become ready is started first.
-            Elasticsearch(self.surroundings),
             JobManager(self.surroundings, self.flink),
             TaskManager(self.surroundings, self.flink),
-            Kafka(self.surroundings),
         ]
+        # What the configuration has elsewhere is not started here.
+        kafka, elasticsearch = Kafka(self.surroundings), Elasticsearch(self.surroundings)
+        if config.kafka.bootstrap_servers == kafka.address:
+            self.servers.append(kafka)
+        if config.elasticsearch.url == elasticsearch.address:
+            self.servers.insert(0, elasticsearch)  # the slowest to become ready is started first
 
-    def up(self) -> None:
-        """Bring every server up and apply topics and templates; harmless when they already run.
+    def up(self, set_up: bool = True) -> None:
+        """Bring every server up and, if `set_up`, apply topics and templates; harmless when they already run.
 
         Raises UserError when something is in the way, or a server does not become ready.
         """
@@ -64,9 +67,10 @@ class Stack:
             prepare_keys(self.config)
             self.flink.write()
             self._start(wanting)
-            from schemas.setup import apply
+            if set_up:
+                from schemas.setup import apply
 
-            apply(self.config)
+                apply(self.config)
 
     def down(self, purge: bool = False) -> None:
         """Stop every server; with `purge` also remove the data folder. Harmless when nothing runs."""

@@ -8,11 +8,21 @@ from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
+from dmp.config import KafkaSection
 from schemas.topics import Topic
 
 # Kafka brokers accept at most 15 minutes (transaction.max.timeout.ms). A job that is down for longer than this
 # cannot commit what its last checkpoint had prepared.
 TRANSACTION_TIMEOUT_MS = 15 * 60 * 1000
+
+CLIENTS = "org.apache.flink.kafka.shaded.org.apache.kafka"
+"""Where Flink's connector has Kafka's clients."""
+
+LOGIN_MODULES = {
+    "PLAIN": f"{CLIENTS}.common.security.plain.PlainLoginModule",
+    "SCRAM-SHA-256": f"{CLIENTS}.common.security.scram.ScramLoginModule",
+    "SCRAM-SHA-512": f"{CLIENTS}.common.security.scram.ScramLoginModule",
+}
 
 ISO_JSON = {
     "timestamp-format.standard": "ISO-8601",
@@ -31,18 +41,24 @@ _PLACE = """message_key BYTES,
   offset_id BIGINT NOT NULL METADATA FROM 'offset' VIRTUAL"""
 
 
-def create_table(topic: Topic, bootstrap_servers: str, job: str) -> str:
+def jaas(mechanism: str, user: str, password: str) -> str:
+    """The login that `_connection` points to, in Kafka's form. Secret."""
+    name, proof = (json.dumps(value, ensure_ascii=False) for value in (user, password))  # JAAS quotes as JSON does
+    return f"{LOGIN_MODULES[mechanism]} required username={name} password={proof};"
+
+
+def create_table(topic: Topic, kafka: KafkaSection, job: str) -> str:
     """`CREATE TABLE` of one topic, readable and writable, as the job `job` sees it.
 
     Reading starts at the earliest event unless a savepoint says otherwise: results are computed from the whole
     topic, so a start in the middle would overwrite complete windows with partial ones.
     """
-    return with_options(columns(topic.table), _options(topic, bootstrap_servers, job))
+    return with_options(columns(topic.table), _options(topic, kafka, job))
 
 
-def create_results_table(topics: Sequence[Topic], bootstrap_servers: str, job: str) -> str:
+def create_results_table(topics: Sequence[Topic], kafka: KafkaSection, job: str) -> str:
     """`CREATE TABLE results`: the messages of several topics as bytes, with topic, partition, offset and time."""
-    return with_options(columns("results"), _results_options(topics, bootstrap_servers, job))
+    return with_options(columns("results"), _results_options(topics, kafka, job))
 
 
 def create_archive_table(path: str, database: str) -> str:
@@ -52,7 +68,7 @@ def create_archive_table(path: str, database: str) -> str:
     return f"{statement} LIKE {database}.events_clean (EXCLUDING ALL)"
 
 
-def create_finite_tables(topic: Topic, bootstrap_servers: str, database: str) -> list[str]:
+def create_finite_tables(topic: Topic, kafka: KafkaSection, database: str) -> list[str]:
     """Statements that make the topic, as far as it reaches when a query starts, a table of a database for batch mode.
 
     Batch mode takes no updates. So of an upsert topic there are all rows ever written (`<table>_versions`) and all
@@ -62,12 +78,12 @@ def create_finite_tables(topic: Topic, bootstrap_servers: str, database: str) ->
     """
     bounded = {"scan.bounded.mode": "latest-offset"}
     if topic.kind != "upsert":
-        options = {k: v for k, v in _options(topic, bootstrap_servers, "sql").items() if not k.startswith("sink.")}
+        options = {k: v for k, v in _options(topic, kafka, "sql").items() if not k.startswith("sink.")}
         statement = _timeless(_named(columns(topic.table), f"{database}.{topic.table}"))
         return [with_options(statement, {**options, **bounded})]
     versions, messages = f"{database}.{topic.table}_versions", f"{database}.{topic.table}_messages"
     rows = re.sub(r"PRIMARY KEY \([^)]*\) NOT ENFORCED", _PLACE, columns(topic.table))
-    options = {**_results_options((topic,), bootstrap_servers, "sql"), **bounded}
+    options = {**_results_options((topic,), kafka, "sql"), **bounded}
     values = {k: v for k, v in options.items() if k != "value.format"}
     return [
         with_options(_named(rows, versions), {**values, "key.fields": "message_key", **_json("value")}),
@@ -128,11 +144,34 @@ def with_options(statement: str, options: dict[str, str]) -> str:
     return f"{statement.rstrip()} WITH (\n{lines}\n)"
 
 
-def _results_options(topics: Sequence[Topic], bootstrap_servers: str, job: str) -> dict[str, str]:
+def _connection(kafka: KafkaSection) -> dict[str, str]:
+    """How the Kafka clients within Flink get in.
+
+    Options stand in plans, on Flink's page and in logs. So the login is not among them: Kafka's clients read it from a
+    file on their machine when they are made.
+    """
+    options = {"properties.bootstrap.servers": kafka.bootstrap_servers}
+    if kafka.security == "PLAINTEXT":
+        return options
+    assert kafka.jaas_file is not None
+    return {
+        **options,
+        "properties.security.protocol": kafka.security,
+        "properties.sasl.mechanism": kafka.mechanism,
+        "properties.ssl.truststore.type": "PEM",
+        "properties.ssl.truststore.location": str(kafka.ca_file),
+        "properties.config.providers": "directory",
+        "properties.config.providers.directory.class": f"{CLIENTS}.common.config.provider.DirectoryConfigProvider",
+        "properties.config.providers.directory.param.allowed.paths": str(kafka.jaas_file.parent),
+        "properties.sasl.jaas.config": f"${{directory:{kafka.jaas_file.parent}:{kafka.jaas_file.name}}}",
+    }
+
+
+def _results_options(topics: Sequence[Topic], kafka: KafkaSection, job: str) -> dict[str, str]:
     return {
         "connector": "kafka",
         "topic": ";".join(topic.name for topic in topics),
-        "properties.bootstrap.servers": bootstrap_servers,
+        **_connection(kafka),
         "properties.group.id": f"dmp.{job}.results",
         "properties.isolation.level": "read_committed",
         "scan.startup.mode": "earliest-offset",
@@ -143,10 +182,10 @@ def _results_options(topics: Sequence[Topic], bootstrap_servers: str, job: str) 
     }
 
 
-def _options(topic: Topic, bootstrap_servers: str, job: str) -> dict[str, str]:
+def _options(topic: Topic, kafka: KafkaSection, job: str) -> dict[str, str]:
     options = {
         "topic": topic.name,
-        "properties.bootstrap.servers": bootstrap_servers,
+        **_connection(kafka),
         "properties.group.id": f"dmp.{job}.{topic.table}",
         "properties.isolation.level": "read_committed",
     }

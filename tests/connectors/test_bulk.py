@@ -28,7 +28,7 @@ MAPPINGS = {
 
 @pytest.fixture(scope="module")
 def server(stack: StackUnderTest) -> Iterator[Elasticsearch]:
-    with connect(stack.config.elasticsearch.url) as client:
+    with connect(stack.config.elasticsearch) as client:
         yield client
 
 

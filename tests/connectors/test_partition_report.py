@@ -75,13 +75,13 @@ def test_a_range_without_bounds_takes_those_of_the_sample() -> None:
 @pytest.fixture
 def topic(stack: StackUnderTest) -> str:
     name = f"test-{uuid.uuid4().hex}"
-    ensure_topics(stack.config.kafka.bootstrap_servers, [{"name": name, "partitions": PARTITIONS, "config": {}}])
+    ensure_topics(stack.config.kafka, [{"name": name, "partitions": PARTITIONS, "config": {}}])
     return name
 
 
 def send(stack: StackUnderTest, topic: str, named: str, keys: list[Optional[bytes]]) -> None:
     """A message for each key, its value the place in the list."""
-    producer = Producer(stack.config.kafka.bootstrap_servers, [topic], partitioners={topic: named})
+    producer = Producer(stack.config.kafka, [topic], partitioners={topic: named})
     for number, key in enumerate(keys):
         producer.send(topic, b"%d" % number, key)
     producer.flush()
@@ -96,7 +96,7 @@ def test_messages_lie_where_the_strategy_says_and_in_the_promised_order(
     keys: list[Optional[bytes]] = [random.choice([b"", None, *(b"key-%d" % n for n in range(50))]) for _ in range(5000)]
     send(stack, topic, OPTIONS.get(name, name), keys)
     places, orders = defaultdict(set), defaultdict(list)
-    found = list(read_committed(stack.config.kafka.bootstrap_servers, topic))
+    found = list(read_committed(stack.config.kafka, topic))
     assert len(found) == len(keys)
     for record in found:
         places[record.key].add(record.partition)
@@ -113,11 +113,11 @@ def test_messages_lie_where_the_strategy_says_and_in_the_promised_order(
 
 @pytest.mark.stack
 def test_a_sample_has_the_shares_of_the_whole(stack: StackUnderTest, topic: str) -> None:
-    bootstrap = stack.config.kafka.bootstrap_servers
+    kafka = stack.config.kafka
     random = Random(2)
     keys: list[Optional[bytes]] = [b"robot" if random.random() < 0.3 else b"user-%d" % n for n in range(30_000)]
     send(stack, topic, "murmur2", keys)
-    whole, part = sample_keys(bootstrap, topic, None), sample_keys(bootstrap, topic, 6_000)
+    whole, part = sample_keys(kafka, topic, None), sample_keys(kafka, topic, 6_000)
     assert whole.complete and sum(whole.found.values()) == sum(whole.sizes) == len(keys)
     assert not part.complete and sum(part.found.values()) == pytest.approx(6_000, abs=PARTITIONS)
     assert part.sizes == whole.sizes

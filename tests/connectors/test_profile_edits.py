@@ -29,7 +29,7 @@ ANN = ("user_id", "ann")
 
 @pytest.fixture
 def server(stack: StackUnderTest) -> Iterator[Elasticsearch]:
-    with connect(stack.config.elasticsearch.url) as client:
+    with connect(stack.config.elasticsearch) as client:
         yield client
 
 

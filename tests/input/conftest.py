@@ -14,7 +14,7 @@ from tests.input.written import Raw
 
 @pytest.fixture
 def raw(stack: StackUnderTest) -> Iterator[Raw]:
-    with closing(Raw(stack.config.kafka.bootstrap_servers)) as topic:
+    with closing(Raw(stack.config.kafka)) as topic:
         yield topic
 
 

@@ -49,21 +49,21 @@ class Rows(Written):
 
 @pytest.fixture
 def commands(stack: StackUnderTest) -> Iterator[Rows]:
-    with closing(Rows(stack.config.kafka.bootstrap_servers, COMMANDS.name)) as topic:
+    with closing(Rows(stack.config.kafka, COMMANDS.name)) as topic:
         yield topic
         topic.forget(stack)
 
 
 @pytest.fixture
 def erasures(stack: StackUnderTest) -> Iterator[Rows]:
-    with closing(Rows(stack.config.kafka.bootstrap_servers, ERASURES.name)) as topic:
+    with closing(Rows(stack.config.kafka, ERASURES.name)) as topic:
         yield topic
         topic.forget(stack)
 
 
 @pytest.fixture
 def search(stack: StackUnderTest) -> Iterator[Elasticsearch]:
-    with connect(stack.config.elasticsearch.url) as client:
+    with connect(stack.config.elasticsearch) as client:
         yield client
 
 

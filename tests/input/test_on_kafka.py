@@ -19,6 +19,7 @@ from connectors.collect.files import CHECKPOINTS
 from connectors.generate import Traffic
 from connectors.generate.stream import blocks
 from connectors.kafka import Producer, ensure_topics, read_committed
+from dmp.config import KafkaSection
 from dmp.errors import UserError
 from schemas.topics import EVENTS_RAW, EVENTS_REJECTED
 from tests.conftest import StackUnderTest
@@ -138,24 +139,24 @@ def test_interrupted_generator_tells_exactly_what_it_sent(stack: StackUnderTest,
     assert sum(raw.values().values()) == json.loads(manifest.read_text())["sent"] > 0
 
 
-def reject(bootstrap: str, offset: int, reason: str, raw_event: bytes) -> None:
+def reject(kafka: KafkaSection, offset: int, reason: str, raw_event: bytes) -> None:
     """A record as the cleaning job writes it."""
     row = {
         "reason": reason, "detail": "for a test", "received_at": f"2026-01-01T00:00:00.{offset:03d}Z",
         "source_topic": EVENTS_RAW.name, "source_partition": 99, "source_offset": offset,
         "raw": base64.b64encode(raw_event).decode(),
     }  # fmt: skip
-    producer = Producer(bootstrap, [EVENTS_REJECTED.name])
+    producer = Producer(kafka, [EVENTS_REJECTED.name])
     producer.send(EVENTS_REJECTED.name, json.dumps(row).encode())
     producer.flush()
 
 
 def test_rejects_are_listed_mended_and_replayed_once(stack: StackUnderTest, raw: Raw) -> None:
-    bootstrap = stack.config.kafka.bootstrap_servers
-    reject(bootstrap, 1, "unknown_type", b'{"type":"Page","userId":"secret"}')
-    reject(bootstrap, 2, "unknown_type", b'{"type":"buy"}')
-    reject(bootstrap, 2, "unknown_type", b'{"type":"buy"}')  # written twice, for instance by a job run anew
-    reject(bootstrap, 3, "bad_timestamp", b"\xff")
+    kafka = stack.config.kafka
+    reject(kafka, 1, "unknown_type", b'{"type":"Page","userId":"secret"}')
+    reject(kafka, 2, "unknown_type", b'{"type":"buy"}')
+    reject(kafka, 2, "unknown_type", b'{"type":"buy"}')  # written twice, for instance by a job run anew
+    reject(kafka, 3, "bad_timestamp", b"\xff")
 
     shown = stack.dmp("rejected", "list", "--reason", "unknown_type", "--limit", "3")
     assert f"{EVENTS_RAW.name}/99/1  unknown_type: for a test" in shown.stdout
@@ -181,29 +182,29 @@ def test_rejects_are_listed_mended_and_replayed_once(stack: StackUnderTest, raw:
 
 
 def test_topics_are_made_once_and_never_repartitioned(stack: StackUnderTest) -> None:
-    bootstrap = stack.config.kafka.bootstrap_servers
+    kafka = stack.config.kafka
     topic: Any = {"name": "dmp.test.topics", "partitions": 2, "config": {"retention.ms": "1000"}}
-    ensure_topics(bootstrap, [topic])
-    ensure_topics(bootstrap, [{**topic, "config": {"retention.ms": "2000"}}])
+    ensure_topics(kafka, [topic])
+    ensure_topics(kafka, [{**topic, "config": {"retention.ms": "2000"}}])
     with pytest.raises(UserError, match="has 2 partitions but 3 are configured"):
-        ensure_topics(bootstrap, [{**topic, "partitions": 3}])
-    assert list(read_committed(bootstrap, "dmp.test.topics")) == []
+        ensure_topics(kafka, [{**topic, "partitions": 3}])
+    assert list(read_committed(kafka, "dmp.test.topics")) == []
     with pytest.raises(UserError, match=r"has no topic dmp\.test\.none"):
-        list(read_committed(bootstrap, "dmp.test.none"))
+        list(read_committed(kafka, "dmp.test.none"))
 
 
 def test_checkpoints_of_other_collectors_do_not_hide_ours(stack: StackUnderTest) -> None:
     """A transaction that somebody has left open holds back what is committed after it; we wait for its end."""
-    bootstrap = stack.config.kafka.bootstrap_servers
-    ensure_topics(bootstrap, [{"name": CHECKPOINTS, "partitions": 1, "config": {"cleanup.policy": "compact"}}])
-    other, ours = (Producer(bootstrap, [CHECKPOINTS], transactional_id=f"test.{name}") for name in ("other", "ours"))
+    kafka = stack.config.kafka
+    ensure_topics(kafka, [{"name": CHECKPOINTS, "partitions": 1, "config": {"cleanup.policy": "compact"}}])
+    other, ours = (Producer(kafka, [CHECKPOINTS], transactional_id=f"test.{name}") for name in ("other", "ours"))
     with other.transaction():
         other.send(CHECKPOINTS, b"{}", b"other")
         other.flush()
         with ours.transaction():
             ours.send(CHECKPOINTS, b"{}", b"test.ours")
-        assert not any(record.key == b"test.ours" for record in read_committed(bootstrap, CHECKPOINTS))
-        reader = read_committed(bootstrap, CHECKPOINTS, wait_for_open=True)
+        assert not any(record.key == b"test.ours" for record in read_committed(kafka, CHECKPOINTS))
+        reader = read_committed(kafka, CHECKPOINTS, wait_for_open=True)
     assert any(record.key == b"test.ours" for record in reader)
 
 

@@ -165,9 +165,9 @@ def test_results_are_forwarded_through_restarts_and_kills(
     stack: StackUnderTest, rabbitmq: Node, tmp_path: Path
 ) -> None:
     rows = {f"row-{number}": json.dumps({"n": number}).encode() for number in range(6000)}
-    bootstrap = stack.config.kafka.bootstrap_servers
-    ensure_topics(bootstrap, [{"name": RESULTS, "partitions": 2, "config": {}}])
-    producer = Producer(bootstrap, [RESULTS])
+    kafka = stack.config.kafka
+    ensure_topics(kafka, [{"name": RESULTS, "partitions": 2, "config": {}}])
+    producer = Producer(kafka, [RESULTS])
 
     async def subscribe(channel: AbstractChannel) -> None:
         exchange = await channel.declare_exchange("results", aio_pika.ExchangeType.TOPIC, durable=True)

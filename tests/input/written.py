@@ -10,16 +10,17 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from connectors.kafka import silent_settings
+from dmp.config import KafkaSection
 from schemas.topics import EVENTS_RAW
 
 
 class Written:
     """The committed messages that have come into a topic since this was made."""
 
-    def __init__(self, bootstrap: str, topic: str) -> None:
+    def __init__(self, kafka: KafkaSection, topic: str) -> None:
         self._consumer = Consumer(
             {
-                **silent_settings(bootstrap),  # brokers that tests stop
+                **silent_settings(kafka),  # brokers that tests stop
                 "group.id": "test",
                 "isolation.level": "read_committed",
                 "enable.partition.eof": True,
@@ -51,10 +52,10 @@ class Written:
 class Raw(Written):
     """What has come into the raw topic since this was made."""
 
-    def __init__(self, bootstrap: str) -> None:
-        super().__init__(bootstrap, EVENTS_RAW.name)
+    def __init__(self, kafka: KafkaSection) -> None:
+        super().__init__(kafka, EVENTS_RAW.name)
         # For a reader of committed messages the log ends where the first open transaction begins.
-        tail = {**silent_settings(bootstrap), "group.id": "test", "isolation.level": "read_uncommitted"}
+        tail = {**silent_settings(kafka), "group.id": "test", "isolation.level": "read_uncommitted"}
         self._tail = Consumer(tail)
 
     def values(self) -> Counter[bytes]:

@@ -63,7 +63,7 @@ class Platform:
     def __init__(self, stack: StackUnderTest) -> None:
         self.stack = stack
         self.cluster = Cluster(stack.config, Path(stack.env["DMP_CONFIG"]))
-        self.search: Elasticsearch = connect(stack.config.elasticsearch.url)
+        self.search: Elasticsearch = connect(stack.config.elasticsearch)
 
     def send(self, events: Sequence[bytes]) -> None:
         """Events into the raw topic, all acknowledged."""
@@ -88,7 +88,7 @@ class Platform:
 
     def topic(self, name: str) -> list[Any]:
         """All committed messages of a topic, by partition and offset."""
-        messages = read_committed(self.stack.config.kafka.bootstrap_servers, name)
+        messages = read_committed(self.stack.config.kafka, name)
         return sorted(messages, key=lambda message: (message.partition, message.offset))
 
     def written(self, name: str) -> int:

@@ -62,7 +62,7 @@ def traffic(platform: Platform) -> Platform:
 def session(platform: Platform, gateway: str) -> Iterator[Session]:
     config = platform.stack.config
     with Session(gateway) as opened:
-        opened.run([*init_statements(config.kafka.bootstrap_servers, config.archive.path), *USE_SNAPSHOT])
+        opened.run([*init_statements(config.kafka, config.archive.path), *USE_SNAPSHOT])
         yield opened
 
 

@@ -110,7 +110,7 @@ def test_flink_command_reaches_the_cluster(stack: StackUnderTest) -> None:
     assert done.returncode == 0 and "jobs" in done.stdout.lower(), done.stdout + done.stderr
 
 
-def test_port_in_use_is_named_with_its_user(make_stack: Callable[[], StackUnderTest]) -> None:
+def test_port_in_use_is_named_with_its_user(make_stack: Callable[..., StackUnderTest]) -> None:
     made = make_stack()
     port = made.config.ports.elasticsearch
     with socket.create_server(("127.0.0.1", port)):
@@ -123,14 +123,14 @@ def test_port_in_use_is_named_with_its_user(make_stack: Callable[[], StackUnderT
     assert not any(server["pid"] for server in status(made).values())
 
 
-def test_too_little_memory_is_told_before_anything_starts(make_stack: Callable[[], StackUnderTest]) -> None:
+def test_too_little_memory_is_told_before_anything_starts(make_stack: Callable[..., StackUnderTest]) -> None:
     made = make_stack()
     made.env["DMP_MEMORY__KAFKA_HEAP"] = "1000000000"
     done = made.dmp("up")
     assert done.returncode == 2 and "MiB of memory are available" in done.stderr and "[memory]" in done.stderr
 
 
-def test_server_that_cannot_start_shows_its_last_words(make_stack: Callable[[], StackUnderTest]) -> None:
+def test_server_that_cannot_start_shows_its_last_words(make_stack: Callable[..., StackUnderTest]) -> None:
     made = make_stack()
     (made.config.stack.data_dir / "kafka").mkdir(parents=True)
     (made.config.stack.data_dir / "kafka" / "data").write_text("not a folder")
@@ -139,7 +139,7 @@ def test_server_that_cannot_start_shows_its_last_words(make_stack: Callable[[], 
     assert done.returncode == 2 and last_line.startswith("dmp: Kafka cannot format its data folder")
 
 
-def test_down_ends_a_half_started_server_and_purge_removes_its_files(make_stack: Callable[[], StackUnderTest]) -> None:
+def test_down_ends_a_half_started_server_and_purge_removes_its_files(make_stack: Callable[..., StackUnderTest]) -> None:
     made = make_stack()
     running = Stack(made.config)
     (kafka,) = [server for server in running.servers if server.name == "kafka"]
@@ -153,7 +153,7 @@ def test_down_ends_a_half_started_server_and_purge_removes_its_files(make_stack:
 
 
 @pytest.mark.parametrize(("home", "expected"), [("", "JAVA_HOME is not set"), ("/nowhere", "has no working bin/java")])
-def test_unfit_java_home(make_stack: Callable[[], StackUnderTest], home: str, expected: str) -> None:
+def test_unfit_java_home(make_stack: Callable[..., StackUnderTest], home: str, expected: str) -> None:
     made = make_stack()
     made.env.update({"DMP_STACK__JAVA": "java_home", "JAVA_HOME": home})
     done = made.dmp("up")

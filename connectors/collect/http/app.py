@@ -42,6 +42,7 @@ from connectors.collect.http.segment import (
 from connectors.collect.http.write_keys import WriteKeys, load_write_keys
 from connectors.kafka import AsyncProducer, Destination, NotDelivered, QueueFull
 from connectors.logs import log
+from dmp.config import KafkaSection
 from dmp.core.timestamps import rfc3339
 
 LOGGER = logging.getLogger("dmp.collect.http")
@@ -63,12 +64,13 @@ class Settings:
 
     def hand_on(self) -> None:
         """To processes that are started from now on."""
-        os.environ[SETTINGS_VARIABLE] = json.dumps(asdict(self))
+        os.environ[SETTINGS_VARIABLE] = json.dumps(asdict(self), default=lambda part: part.model_dump(mode="json"))
 
     @classmethod
     def handed_on(cls) -> Settings:
         values = json.loads(os.environ[SETTINGS_VARIABLE])
-        return cls(**{**values, "destination": Destination(*values["destination"])})
+        kafka, *others = values["destination"]
+        return cls(**{**values, "destination": Destination(KafkaSection(**kafka), *others)})
 
 
 def create() -> Starlette:
