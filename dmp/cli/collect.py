@@ -129,7 +129,7 @@ def _destination(config: Config, partitioner: str) -> Destination:
     from connectors.kafka import Destination
     from schemas.topics import EVENTS_RAW
 
-    return Destination(config.kafka.bootstrap_servers, EVENTS_RAW.name, partitioner)
+    return Destination(config.kafka, EVENTS_RAW.name, partitioner)
 
 
 def _pii_key(config: Config) -> bytes:
@@ -165,6 +165,9 @@ def _collect_file(config: Config, file: Path, form: Format, follow: bool, restar
     return 0 if follow else stop.exit_status
 
 
+PEM = click.Path(path_type=Path)
+
+
 @collect.command()
 @HOST
 @click.option("--port", default=8088, show_default=True, type=click.IntRange(0, 65535), help="0: any that is free.")
@@ -182,11 +185,13 @@ def _collect_file(config: Config, file: Path, form: Format, follow: bool, restar
 @click.option(
     "--trusted-proxies", default="", help="Addresses of proxies whose X-Forwarded-For is believed, with commas."
 )
+@click.option("--tls-certificate", type=PEM, help="Serve HTTPS with this certificate and those that vouch for it, PEM.")
+@click.option("--tls-key", type=PEM, help="Its private key, PEM without a password.")
 @PARTITIONER
 @pass_config
 def http(
     config: Config, host: str, port: int, workers: int, rate_limit: float, allow_origin: tuple[str, ...],
-    trusted_proxies: str, partitioner: str,
+    trusted_proxies: str, tls_certificate: Optional[Path], tls_key: Optional[Path], partitioner: str,
 ) -> None:  # fmt: skip
     """Serve the Segment HTTP Tracking API, for the SDKs of Segment and RudderStack, browsers and other programs.
 
@@ -194,11 +199,14 @@ def http(
     """
     import os
 
-    from connectors.collect.http.server import serve
+    from connectors.collect.http.server import Tls, serve
     from connectors.collect.http.write_keys import load_write_keys
 
     load_write_keys(os.environ)
-    serve(host, port, workers, _destination(config, partitioner), rate_limit, allow_origin, trusted_proxies)
+    if bool(tls_certificate) != bool(tls_key):
+        raise click.UsageError("--tls-certificate and --tls-key belong together: give both or neither.")
+    tls = Tls(tls_certificate, tls_key) if tls_certificate and tls_key else None
+    serve(host, port, workers, _destination(config, partitioner), rate_limit, allow_origin, trusted_proxies, tls)
 
 
 @collect.command()
@@ -272,4 +280,4 @@ def forward_rabbitmq(
     from connectors.forward import serve
 
     group = group or f"dmp.forward.{topic}.{exchange}"
-    serve(topic, exchange, routing_key or topic, group, metrics_port, config.kafka.bootstrap_servers)
+    serve(topic, exchange, routing_key or topic, group, metrics_port, config.kafka)
