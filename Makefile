@@ -7,7 +7,7 @@ CANDIDATES := $(if $(PYTHON),$(PYTHON),python3 python3.12 python3.11 python3.10 
 # Flink 2.3 has wheels for these versions; Debian and Ubuntu ship venv without its ensurepip in a package of its own.
 FITS := import sys, venv, ensurepip; sys.exit(not (3, 9) <= sys.version_info[:2] <= (3, 12))
 
-.PHONY: setup up down status demo test debian-packages lint bench docs
+.PHONY: setup up down status demo test debian-packages lint bench docs lock audit sbom
 
 setup: $(VENV)/.complete
 
@@ -61,3 +61,23 @@ lint: setup
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/mypy --strict dmp/core
 	@$(VENV)/bin/lint-imports
+
+# docker/requirements.txt: what the image installs, each file by its SHA-256. Versions stay unless pyproject.toml asks
+# for others; make lock ARGS=--upgrade takes the newest. It needs the Python of docker/Dockerfile.
+lock: setup
+	@$(VENV)/bin/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and \
+	  "The image has Python 3.11: make PYTHON=python3.11 setup")'
+	@CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/bin/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras \
+	  --no-annotate --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --extra geo $(ARGS) \
+	  --output-file docker/requirements.txt pyproject.toml
+
+# Known vulnerabilities of what the image installs. Strict, because otherwise packages that the index says nothing about
+# (a mirror without such data) count as sound.
+audit: setup
+	@$(VENV)/bin/pip-audit --strict --disable-pip --requirement docker/requirements.txt $(ARGS) || { \
+	  echo "Vulnerabilities were found, or the audit could not be done, which the lines above tell." >&2; exit 1; }
+
+# A bill of materials (CycloneDX) of what the image installs. Jars are in dmp/stack/artifacts.json.
+sbom: setup
+	@$(VENV)/bin/cyclonedx-py requirements docker/requirements.txt --output-file sbom.json
+	@echo sbom.json

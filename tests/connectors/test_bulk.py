@@ -14,6 +14,7 @@ import pytest
 from elasticsearch import Elasticsearch
 
 from connectors.elasticsearch import BULK_BYTES, BulkWriter, Refusal, Write, connect, document_id
+from dmp.config import ElasticsearchSection
 from schemas.setup import template
 from schemas.topics import METRICS
 from tests.conftest import StackUnderTest
@@ -178,17 +179,17 @@ class Requests(Elasticsearch):
 
 def test_an_address_where_nobody_listens_is_an_error_when_patience_ends() -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
+        away = ElasticsearchSection(url=f"http://127.0.0.1:{closed.getsockname()[1]}")
     began = time.monotonic()
-    with connect(f"http://127.0.0.1:{port}") as client, pytest.raises(RuntimeError, match="took no writes for 1 s"):
+    with connect(away) as client, pytest.raises(RuntimeError, match="took no writes for 1 s"):
         BulkWriter(client, patience_seconds=1).write([write(1, {"number": 1})])
     assert time.monotonic() - began > 0.4
 
 
 def test_a_server_that_never_answers_is_an_error_when_patience_ends() -> None:
     with socket.create_server(("127.0.0.1", 0)) as deaf:
-        url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
-        with connect(url, timeout_seconds=0.3) as client, pytest.raises(RuntimeError, match="took no writes for 1 s"):
+        server = ElasticsearchSection(url=f"http://127.0.0.1:{deaf.getsockname()[1]}")
+        with connect(server, timeout_seconds=0.3) as client, pytest.raises(RuntimeError, match="took no writes for 1 s"):
             BulkWriter(client, patience_seconds=1).write([write(1, {"number": 1})])
 
 

@@ -16,6 +16,7 @@ from elasticsearch import ConflictError, Elasticsearch
 
 from connectors.elasticsearch import BulkWriter, Write, connect
 from connectors.profile_edits import edit, edits_of, forget
+from dmp.config import ElasticsearchSection
 from dmp.core.edits import Change, Fields, apply_changes
 from dmp.errors import UserError
 from schemas.topics import Topic
@@ -52,9 +53,9 @@ def add(client: Elasticsearch, alias: str, identifier: tuple[str, str], field: s
     return edit(client, identifier, change, alias)
 
 
-def write_many(url: str, alias: str, writer: int) -> None:
+def write_many(section: ElasticsearchSection, alias: str, writer: int) -> None:
     """UPDATES additions to one field that all writers share, and to one of this writer's own."""
-    with connect(url) as client:
+    with connect(section) as client:
         for number in range(UPDATES):
             both = [Change("shared", "add", 1), Change(f"of_{writer}", "add", number)]
             edit(client, ANN, partial(apply_changes, changes=both, at="2026-01-31T08:00:00Z", by="test"), alias)
@@ -63,9 +64,9 @@ def write_many(url: str, alias: str, writer: int) -> None:
 class Indexer(threading.Thread):
     """The index job's own function, writing one row of each person after the other until it is stopped."""
 
-    def __init__(self, url: str, alias: str) -> None:
+    def __init__(self, section: ElasticsearchSection, alias: str) -> None:
         super().__init__()
-        self._url, self._alias = url, alias
+        self._section, self._alias = section, alias
         self.rounds = 0
         self.stopped = threading.Event()
         self.problems: list[Any] = []
@@ -75,7 +76,7 @@ class Indexer(threading.Thread):
 
         from udfs.indexing import IndexDocumentFunction
 
-        function = IndexDocumentFunction(self._url, [Topic("t", "t", "upsert", ("profile_id",), self._alias)])
+        function = IndexDocumentFunction(self._section, [Topic("t", "t", "upsert", ("profile_id",), self._alias)])
         function.open(None)  # type: ignore[arg-type]
         while not self.stopped.is_set():
             first = self.rounds * PERSONS
@@ -96,12 +97,12 @@ class Indexer(threading.Thread):
 
 
 def test_eight_writers_and_the_index_job_lose_nothing(stack: StackUnderTest, server: Elasticsearch, alias: str) -> None:
-    url = stack.config.elasticsearch.url
-    indexer = Indexer(url, alias)
+    section = stack.config.elasticsearch
+    indexer = Indexer(section, alias)
     indexer.start()
     try:
         with ProcessPoolExecutor(WRITERS, mp_context=get_context("spawn")) as pool:
-            list(pool.map(write_many, [url] * WRITERS, [alias] * WRITERS, range(WRITERS)))
+            list(pool.map(write_many, [section] * WRITERS, [alias] * WRITERS, range(WRITERS)))
     finally:
         indexer.stopped.set()
         indexer.join()

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-from importlib.metadata import version
+from importlib.metadata import requires, version
 from pathlib import Path
 from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from ruamel.yaml import YAML
 
 from dmp.cli import COMMANDS, cli
@@ -39,9 +41,8 @@ OURS = {
 }
 PYPROJECT = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
 LOCKED = {artifact.coordinates.rsplit(":", 1)[0]: artifact.coordinates.rsplit(":", 1)[1] for artifact in read_lock()}
-REQUIREMENTS = dict(
-    line.split("==") for line in (DOCKER / "requirements.txt").read_text().splitlines() if not line.startswith("#")
-)
+LOCK = (DOCKER / "requirements.txt").read_text(encoding="utf-8")
+REQUIREMENTS = dict(re.findall(r"^([\w.-]+)==(\S+)", LOCK, re.MULTILINE))
 DATA_DIR = "/var/lib/dmp-flink"
 PYFLINK = next(Path(sys.prefix).glob("lib/python*/site-packages/pyflink"))
 
@@ -108,6 +109,42 @@ def test_pinned_packages_are_what_the_project_asks_for() -> None:
         wanted = Requirement(text)
         if wanted.marker is None or wanted.marker.evaluate({"python_version": "3.11"}):
             assert wanted.specifier.contains(REQUIREMENTS[wanted.name]), text
+
+
+def test_every_pinned_package_has_its_hashes_and_none_is_missing() -> None:
+    entries = re.split(r"^(?=\w)", re.sub(r"^\s*#.*\n", "", LOCK, flags=re.MULTILINE), flags=re.MULTILINE)[1:]
+    assert len(entries) == len(REQUIREMENTS) > 60
+    for entry in entries:
+        assert re.fullmatch(r"[\w.-]+==\S+( \\\n    --hash=sha256:[0-9a-f]{64})+\n", entry), entry
+    assert "--require-hashes" in DOCKERFILE
+    if sys.version_info[:2] == (3, 11):  # what is installed here is then what the image needs
+        assert needed("dmp-flink", "geo") - {"dmp-flink"} <= REQUIREMENTS.keys()
+
+
+def needed(package: str, extra: str = "") -> set[str]:
+    """The package and all that it needs on the image's Python, by the packages that are installed here."""
+    found: set[str] = set()
+    wanted = [(package, extra)]
+    while wanted:
+        name, extra = wanted.pop()
+        found.add(canonicalize_name(name))
+        for text in requires(name) or ():
+            requirement = Requirement(text)
+            marker = {"extra": extra, "python_version": "3.11", "python_full_version": "3.11.13"}
+            if requirement.marker is None or requirement.marker.evaluate(marker):
+                extras = requirement.extras or {""}
+                known = canonicalize_name(requirement.name) in found and extras == {""}
+                wanted += [] if known else [(requirement.name, extra) for extra in extras]
+    return found
+
+
+def test_bill_of_materials_lists_what_is_pinned(tmp_path: Path) -> None:
+    program, target = Path(sys.executable).with_name("cyclonedx-py"), tmp_path / "sbom.json"
+    command = [str(program), "requirements", str(DOCKER / "requirements.txt"), "--output-file", str(target)]
+    subprocess.run(command, check=True)
+    components = json.loads(target.read_text(encoding="utf-8"))["components"]
+    assert {component["name"]: component["version"] for component in components} == REQUIREMENTS
+    assert all(component["purl"] for component in components)
 
 
 def test_every_path_exists() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from pyflink.table import EnvironmentSettings, TableEnvironment
 
+from dmp.config import KafkaSection
 from schemas.sql_client import SNAPSHOT, USE_SNAPSHOT, init_statements
 from schemas.topics import TOPICS
 
@@ -14,7 +15,7 @@ pytestmark = pytest.mark.flink
 def test_flink_takes_every_statement(java: None, connector_jars: str) -> None:
     environment = TableEnvironment.create(EnvironmentSettings.in_streaming_mode())
     environment.get_config().set("pipeline.jars", connector_jars)
-    statements = init_statements("127.0.0.1:9", "file:///archive")
+    statements = init_statements(KafkaSection(bootstrap_servers="127.0.0.1:9"), "file:///archive")
     for statement in statements:
         if not statement.startswith("SET "):  # those are the client's, not the engine's
             environment.execute_sql(statement)
