@@ -63,13 +63,11 @@ lint: setup
 	@$(VENV)/bin/lint-imports
 
 # docker/requirements.txt: what the image installs, each file by its SHA-256. Versions stay unless pyproject.toml asks
-# for others; make lock ARGS=--upgrade takes the newest. It needs the Python of docker/Dockerfile.
+# for others; make lock ARGS=--upgrade takes the newest.
 lock: setup
-	@$(VENV)/bin/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and \
-	  "The image has Python 3.11: make PYTHON=python3.11 setup")'
-	@CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/bin/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras \
-	  --no-annotate --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --extra geo $(ARGS) \
-	  --output-file docker/requirements.txt pyproject.toml
+	@$(VENV)/bin/uv pip compile --quiet pyproject.toml --extra geo --generate-hashes --no-annotate \
+	  --python-version 3.11.13 --python-platform linux --custom-compile-command "make lock" $(ARGS) \
+	  --output-file docker/requirements.txt
 
 # Known vulnerabilities of what the image installs. Strict, because otherwise packages that the index says nothing about
 # (a mirror without such data) count as sound.

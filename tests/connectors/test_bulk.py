@@ -189,7 +189,7 @@ def test_an_address_where_nobody_listens_is_an_error_when_patience_ends() -> Non
 def test_a_server_that_never_answers_is_an_error_when_patience_ends() -> None:
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         server = ElasticsearchSection(url=f"http://127.0.0.1:{deaf.getsockname()[1]}")
-        with connect(server, timeout_seconds=0.3) as client, pytest.raises(RuntimeError, match="took no writes for 1 s"):
+        with connect(server, 0.3) as client, pytest.raises(RuntimeError, match="took no writes for 1 s"):
             BulkWriter(client, patience_seconds=1).write([write(1, {"number": 1})])
 
 

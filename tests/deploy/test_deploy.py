@@ -117,6 +117,8 @@ def test_every_pinned_package_has_its_hashes_and_none_is_missing() -> None:
     for entry in entries:
         assert re.fullmatch(r"[\w.-]+==\S+( \\\n    --hash=sha256:[0-9a-f]{64})+\n", entry), entry
     assert "--require-hashes" in DOCKERFILE
+    (locked_for,) = re.findall(r"--python-version (\S+)", (PROJECT / "Makefile").read_text(encoding="utf-8"))
+    assert f"FROM python:{locked_for}-" in DOCKERFILE
     if sys.version_info[:2] == (3, 11):  # what is installed here is then what the image needs
         assert needed("dmp-flink", "geo") - {"dmp-flink"} <= REQUIREMENTS.keys()
 
