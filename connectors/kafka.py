@@ -170,8 +170,8 @@ def _update(admin: KafkaAdminClient, topics: Sequence[Topic]) -> None:
     if configured:
         try:
             admin.alter_configs(configured)
-        except ValueError:  # it looks up what settings there are, and is shown none without the right to
-            raise TopicAuthorizationFailedError(", ".join(found)) from None
+        except ValueError as error:  # it looks up what settings there are, and is shown none without the right to
+            raise TopicAuthorizationFailedError(str(error)) from None
 
 
 def _admin(kafka: KafkaSection) -> KafkaAdminClient:
