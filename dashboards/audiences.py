@@ -1,15 +1,16 @@
-"""Segments: how large they are, who enters and leaves and why; clusters of the model; RFM scores."""
+"""Segments: how large they are, who enters and leaves and why; clusters of the model; RFM scores; recommendations."""
 
 from __future__ import annotations
 
 from dashboards.model import Dashboard, Is, Metric, Panel, Source, Terms, Time
-from schemas.topics import CLUSTERS, RFM, SEGMENT_CHANGES, SEGMENT_SIZES, SEGMENTS
+from schemas.topics import CLUSTERS, RECOMMENDATIONS, RFM, SEGMENT_CHANGES, SEGMENT_SIZES, SEGMENTS
 
 MEMBERS = Source(SEGMENTS, time=None)
 SIZES = Source(SEGMENT_SIZES)
 CHANGES = Source(SEGMENT_CHANGES)
 CLUSTERED = Source(CLUSTERS, time=None)
 SCORED = Source(RFM, time=None)
+RECOMMENDED = Source(RECOMMENDATIONS, time=None)
 
 SEGMENT = Terms("segment", "Segment", 15)
 PERSONS = Metric("Persons", "count")
@@ -68,6 +69,17 @@ MODELS = (
     ),
 )  # fmt: skip
 
+ITEMS = (
+    Panel(
+        "Recommended items", "bars", RECOMMENDED, "The items that are recommended to the most persons.",
+        by=(Terms("items", "Item", 15),), values=(PERSONS,),
+    ),
+    Panel(
+        "Because of", "bars", RECOMMENDED, "The items that persons saw and that most recommendations come from.",
+        by=(Terms("because_of", "Item", 15),), values=(PERSONS,),
+    ),
+)  # fmt: skip
+
 LATEST = (
     Panel(
         "Latest changes", "documents", CHANGES, "Who entered or left which segment, and why.",
@@ -78,7 +90,7 @@ LATEST = (
 DASHBOARD = Dashboard(
     "audiences",
     "Audiences",
-    "Segments and their sizes, who enters and leaves them and why, clusters and RFM scores.",
-    rows=(NUMBERS, SIZE, FLOWS, MODELS, LATEST),
+    "Segments and their sizes, who enters and leaves them and why, clusters, RFM scores and recommended items.",
+    rows=(NUMBERS, SIZE, FLOWS, MODELS, ITEMS, LATEST),
     range="1h",
 )

@@ -287,6 +287,16 @@ class SegmentsSection(Section):
         return value.expanduser().absolute() if value else value
 
 
+class RecommendationsSection(Section):
+    """Which items go together, and what each person may like; see recommendations.md."""
+
+    period_hours: int = Field(default=168, ge=1, le=8760)  # a basket counts half as much as one of the next period
+    periods: int = Field(default=8, ge=1, le=24)  # how many of them count, the present one included
+    basket_items: int = Field(default=50, ge=2, le=200)  # what has more is no basket
+    person_items: int = Field(default=500, ge=1)  # whoever has seen more gets no recommendations
+    refresh_seconds: int = Field(default=60, ge=1, le=600)  # how often results change at most
+
+
 class Config(BaseSettings):
     """The whole configuration. Build it with `load_config`, whose errors are meant for people."""
 
@@ -304,6 +314,7 @@ class Config(BaseSettings):
     alerts: AlertsSection = Field(default_factory=AlertsSection)
     archive: ArchiveSection = Field(default_factory=ArchiveSection)
     segments: SegmentsSection = Field(default_factory=SegmentsSection)
+    recommendations: RecommendationsSection = Field(default_factory=RecommendationsSection)
 
     @classmethod
     def settings_customise_sources(

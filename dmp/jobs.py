@@ -47,6 +47,7 @@ JOBS: dict[str, JobKind] = {
     "pipeline": JobKind("pipeline", conflicts=PARTS),
     "index": JobKind("index"),
     "segments": JobKind("segments", rules=lambda config: load_rules(config).version),
+    "recommend": JobKind("recommend"),
     "alerts": JobKind("alerts"),
     ARCHIVE: JobKind(ARCHIVE),
     **{name: JobKind(name, conflicts=("pipeline",)) for name in PARTS},

@@ -38,7 +38,9 @@ from schemas.topics import (
     IDENTITIES,
     METRICS,
     PROFILES,
+    RECOMMENDATIONS,
     REFUSED,
+    RELATED_ITEMS,
     SEGMENTS,
     Topic,
 )
@@ -49,7 +51,7 @@ RECEIVED_AT = "1970-01-01 00:00:00Z"  # a line has no time of arrival; nothing o
 @dataclass(frozen=True)
 class Replay:
     """What to replay. `mode` is batch or streaming: the results are the same, streaming also has merges.jsonl. Segments
-    are those at `at_ms`, epoch milliseconds; None: at the time of the last event."""
+    and, if wanted, recommendations are those at `at_ms`, epoch milliseconds; None: at the time of the last event."""
 
     events: Sequence[Path]
     commands: Sequence[Path]
@@ -57,6 +59,7 @@ class Replay:
     mode: str
     parallelism: int
     at_ms: Optional[int] = None
+    recommend: bool = False
 
 
 def run(replay: Replay, config: Config, config_file: Optional[Path]) -> Counter[str]:
@@ -122,6 +125,7 @@ def _run_job(folder: Path, replay: Replay, config: Config, config_file: Optional
     command = [sys.executable, str(PROJECT / "jobs" / "replay.py"), "--folder", str(folder), "--mode", replay.mode]
     command += ["--parallelism", str(replay.parallelism)]
     command += ["--at-ms", str(replay.at_ms)] if replay.at_ms is not None else []
+    command += ["--recommend"] if replay.recommend else []
     command += ["--config", str(config_file.absolute())] if config_file else []
     environment = {
         **os.environ,
@@ -145,6 +149,11 @@ def _write_results(folder: Path, replay: Replay, rules: Sequence[Rule]) -> Count
         ("segments", SEGMENTS, _member),
     ):
         counts[name] = _write_sorted(replay.out / f"{name}.jsonl", final_rows(folder / topic.table, shape))
+    for topic in (RELATED_ITEMS, RECOMMENDATIONS):
+        file = replay.out / f"{topic.table}.jsonl"
+        file.unlink(missing_ok=True)
+        if replay.recommend:
+            counts[topic.table] = _write_sorted(file, final_rows(folder / topic.table, _undated))
     counts["alerts"] = _write_sorted(replay.out / "alerts.jsonl", _alerts(replay.out / "metrics.jsonl", rules))
     several = len(replay.events) > 1
     rejected = (
@@ -179,6 +188,10 @@ def _refused(row: Row) -> Row:
 
 def _member(row: Row) -> Row:
     return {name: row[name] for name in ("segment", "profile_id")}
+
+
+def _undated(row: Row) -> Row:
+    return {name: value for name, value in row.items() if name != "decided_at"}
 
 
 def _window(row: Row) -> Row:

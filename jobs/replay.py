@@ -17,7 +17,7 @@ import orjson
 from connectors.changelog import Row, final_rows
 from dmp.config import Config, load_config
 from dmp.segments import load_rules
-from jobs import clean, clock, commands, identity, metrics, profiles, segments, upstream
+from jobs import clean, clock, commands, identity, metrics, profiles, recommend, segments, upstream
 from jobs.job import Job
 from schemas.tables import create_file_table
 from schemas.topics import (
@@ -27,7 +27,9 @@ from schemas.topics import (
     IDENTITIES,
     METRICS,
     PROFILES,
+    RECOMMENDATIONS,
     REFUSED,
+    RELATED_ITEMS,
     SEGMENTS,
     Topic,
 )
@@ -43,14 +45,18 @@ SETTINGS = {
 
 
 class Replay:
-    """Runs the jobs in a folder, all in one mode. Segments are those at `at_ms`, else at the time of the last event."""
+    """Runs the jobs in a folder, all in one mode. Segments are those at `at_ms`, else at the time of the last event; so
+    are recommendations, if wanted."""
 
-    def __init__(self, config: Config, folder: Path, batch: bool, parallelism: int, at_ms: Optional[int]) -> None:
+    def __init__(
+        self, config: Config, folder: Path, batch: bool, parallelism: int, at_ms: Optional[int], recommends: bool
+    ) -> None:
         self._config = config
         self._folder = folder
         self._batch = batch
         self._parallelism = parallelism
         self._at_ms = at_ms
+        self._recommends = recommends
 
     def run(self) -> None:
         """Run all jobs; an exception of the first that fails."""
@@ -60,6 +66,10 @@ class Replay:
         self._results()
         self._write_final(PROFILES, dict)
         self._segments()
+        if self._recommends:
+            self._recommend(recommend.relate, RELATED_ITEMS)
+            self._write_final(RELATED_ITEMS, _undated)
+            self._recommend(recommend.recommend, RECOMMENDATIONS)
 
     def _clean(self) -> None:
         job = self._job("clean", (EVENTS_CLEAN, EVENTS_REJECTED))
@@ -106,6 +116,18 @@ class Replay:
         job.script("segments_replayed.sql")
         job.statements.execute().wait()
 
+    def _recommend(self, half: Callable[[Job], None], result: Topic) -> None:
+        job = self._job(result.table, (result,))
+        for topic in (IDENTITIES, RELATED_ITEMS):
+            if (self._final / topic.table).exists():
+                job.sql(create_file_table(topic, self._final))
+        upstream.events(job)
+        upstream.persons(job)
+        clock.stopped(job, self._at_ms)
+        recommend.items(job)
+        half(job)
+        job.statements.execute().wait()
+
     @property
     def _final(self) -> Path:
         return self._folder / "final"
@@ -131,9 +153,11 @@ def main() -> None:
     parser.add_argument("--mode", choices=("batch", "streaming"), required=True)
     parser.add_argument("--parallelism", type=int, required=True)
     parser.add_argument("--at-ms", type=int)
+    parser.add_argument("--recommend", action="store_true")
     arguments = parser.parse_args()
     config = load_config(arguments.config)
-    Replay(config, arguments.folder, arguments.mode == "batch", arguments.parallelism, arguments.at_ms).run()
+    batch = arguments.mode == "batch"
+    Replay(config, arguments.folder, batch, arguments.parallelism, arguments.at_ms, arguments.recommend).run()
 
 
 if __name__ == "__main__":

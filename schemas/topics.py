@@ -73,6 +73,10 @@ SEGMENT_SIZES = Topic("dmp.segment_sizes", "segment_sizes", "upsert", key=("wind
 RFM = Topic("dmp.rfm", "rfm", "upsert", key=("profile_id",), index="dmp-rfm")
 CLUSTER_MODELS = Topic("dmp.cluster_models", "cluster_models", "upsert", key=("name",))
 CLUSTERS = Topic("dmp.clusters", "clusters", "upsert", key=("profile_id",), index="dmp-clusters")
+RELATED_ITEMS = Topic("dmp.related_items", "related_items", "upsert", key=("item",), index="dmp-related-items")
+RECOMMENDATIONS = Topic(
+    "dmp.recommendations", "recommendations", "upsert", key=("profile_id",), index="dmp-recommendations"
+)
 ALERTS = Topic("dmp.alerts", "alerts", "upsert", key=("alert_id",), index="dmp-alerts")
 OPERATIONS = Topic("dmp.operations", "operations", "append", key=("job",), index="dmp-operations")
 INDEX_REJECTED = Topic("dmp.index.rejected", "index_rejected", "append", retention_ms=30 * DAY_MS)
@@ -80,7 +84,7 @@ INDEX_REJECTED = Topic("dmp.index.rejected", "index_rejected", "append", retenti
 TOPICS: tuple[Topic, ...] = (
     EVENTS_RAW, EVENTS_CLEAN, EVENTS_REJECTED, COMMANDS, COMMANDS_REJECTED, IDENTITIES, REFUSED, MERGES, METRICS,
     PROFILES, ERASURES, QUALITY, MEMBERSHIPS, SEGMENTS, SEGMENT_CHANGES, SEGMENT_SIZES, RFM, CLUSTER_MODELS, CLUSTERS,
-    ALERTS, OPERATIONS, INDEX_REJECTED,
+    RELATED_ITEMS, RECOMMENDATIONS, ALERTS, OPERATIONS, INDEX_REJECTED,
 )  # fmt: skip
 INDEXED: tuple[Topic, ...] = tuple(topic for topic in TOPICS if topic.index)
 

@@ -109,7 +109,8 @@ def connector_jars(config: Config) -> str:
 def _stack_in(folder: Path, more: Sequence[str]) -> StackUnderTest:
     lines = ["[stack]", f'data_dir = "{folder / "data"}"', "[ports]"]
     lines += [f"{name} = {port}" for name, port in _free_ports().items()]
-    lines += ["[segments]", "refresh_seconds = 10"]  # a test cannot wait for ten minutes until time has done its work
+    # A test cannot wait for ten minutes until time has done its work.
+    lines += ["[segments]", "refresh_seconds = 10", "[recommendations]", "refresh_seconds = 3"]
     file = folder / "dmp.toml"
     file.write_text("\n".join([*lines, *more]) + "\n", encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:

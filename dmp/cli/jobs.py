@@ -7,7 +7,10 @@ import click
 from dmp.cli import config_path, pass_config
 from dmp.config import Config
 
-JOB_NAMES = ("all", "pipeline", "index", "segments", "archive", "clean", "identity", "metrics", "profiles", "alerts")
+JOB_NAMES = (
+    "all", "pipeline", "index", "segments", "recommend", "alerts", "archive", "clean", "identity", "metrics",
+    "profiles",
+)  # fmt: skip
 
 
 @click.command()

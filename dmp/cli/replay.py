@@ -29,6 +29,7 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 )
 @click.option("--parallelism", type=click.IntRange(1, 128), help="Subtasks [default: flink.parallelism]")
 @click.option("--at", type=Moment(), help="When segments are judged, RFC 3339 [default: time of the last event]")
+@click.option("--recommend", is_flag=True, help="Also write related_items.jsonl and recommendations.jsonl.")
 @click.option(
     "--config", "own_config", type=click.Path(dir_okay=False, path_type=Path), help="Configuration with other rules."
 )
@@ -48,6 +49,7 @@ def replay(
     mode: str,
     parallelism: Optional[int],
     at: Optional[int],
+    recommend: bool,
     own_config: Optional[Path],
     earlier: Optional[Path],
 ) -> None:
@@ -61,7 +63,7 @@ def replay(
     if own_config:
         config = load_config(own_config)
     at_ms = None if at is None else at // 1000
-    arguments = Replay(events, commands, out, mode, parallelism or config.flink.parallelism, at_ms)
+    arguments = Replay(events, commands, out, mode, parallelism or config.flink.parallelism, at_ms, recommend)
     counts = run(arguments, config, own_config or config_path())
     for name, count in counts.items():
         click.echo(f"{out / name}.jsonl: {count:,}")

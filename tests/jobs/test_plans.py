@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dmp.config import Config
-from jobs import clean, identity, index, metrics, pipeline, profiles, segments
+from jobs import clean, identity, index, metrics, pipeline, profiles, recommend, segments
 from jobs.job import Job
 from schemas.topics import TOPICS
 
@@ -26,6 +26,7 @@ BUILDERS: dict[str, Callable[[Job], None]] = {
     "profiles": profiles.build_from_topic,
     "index": index.build,
     "segments": segments.build,
+    "recommend": recommend.build,
 }
 FUNCTIONS = {
     "pipeline": ["clean_event", "parse_command"],
@@ -35,6 +36,7 @@ FUNCTIONS = {
     "profiles": [],
     "index": ["index_document"],
     "segments": ["score_profile"],
+    "recommend": ["relate_items", "recommend_items"],
 }
 KINDS = {topic.table: topic.kind for topic in TOPICS}
 STITCHED = {"identities", "refused", "merges", "commands_rejected", "quality"}
@@ -45,12 +47,14 @@ SINKS = {
     "profiles": {"profiles"},
     "index": {"index_rejected"},
     "segments": {"memberships", "segments", "segment_changes", "segment_sizes", "rfm", "clusters"},
+    "recommend": {"related_items", "recommendations"},
 }
 SINKS["pipeline"] = {*SINKS["clean"], *STITCHED, *SINKS["metrics"], *SINKS["profiles"]}
 WRITTEN_BY_COMMANDS = {"erasures", "cluster_models", "operations"}
 WRITTEN_BY_STREAMS = {"alerts"}  # a job with a DataStream has no compiled plan
 GROWING = {"segment_sizes"}  # counts of an append-only log: nothing is ever taken back
 HORIZON, FOREVER = "2 d", "0 ms"
+REMEMBERED = "112 d"  # baskets: twice as long as they count
 
 
 class Plan:
@@ -133,14 +137,22 @@ def test_what_may_be_taken_back_is_aggregated_by_functions_that_can(plan: Plan) 
         assert node["needRetraction"] == plan.takes_updates(node), node["description"]
 
 
-def test_state_lives_for_the_horizon_of_windows_or_forever(plan: Plan) -> None:
+def test_state_lives_for_the_horizon_of_windows_or_of_baskets_or_forever(job: str, plan: Plan) -> None:
+    horizon = REMEMBERED if job == "recommend" else HORIZON
     for node in plan.of_type("group-aggregate", "join"):
         ttls = {state["ttl"] for state in node["state"]}
-        by_window = "window_start" in node["description"] and "event_delay" not in node["description"]
         if _kind(node) == "join":
-            assert ttls == ({HORIZON, FOREVER} if by_window else {FOREVER}), node["description"]
+            assert ttls == ({horizon, FOREVER} if _passes(job, node) else {FOREVER}), node["description"]
         else:
-            assert ttls <= {HORIZON, FOREVER}, node["description"]
+            assert ttls <= {horizon, FOREVER}, node["description"]
+
+
+def _passes(job: str, node: Node) -> bool:
+    """Whether a node has something of windows or, in `recommend`, of subjects or persons at a time."""
+    text = node["description"]
+    if job == "recommend":
+        return "subject_id" in text or "nth_period" in text
+    return "window_start" in text and "event_delay" not in text
 
 
 def test_deduplication_forgets_after_a_day_and_nothing_else_does(job: str, plan: Plan) -> None:

@@ -30,7 +30,7 @@ from dashboards.search import Span
 from dashboards.server import answer
 from dmp.core.timestamps import parse_rfc3339, rfc3339
 from dmp.jobs import ALL
-from schemas.topics import ALERTS, CLUSTERS, Topic
+from schemas.topics import ALERTS, CLUSTERS, RECOMMENDATIONS, Topic
 from tests.pipeline.conftest import Platform, wait_for
 
 pytestmark = pytest.mark.stack
@@ -44,7 +44,8 @@ TRAFFIC = (
 )  # fmt: skip
 MAY_BE_ZERO = ("restarts-of-jobs", "failed-checkpoints", "refused-documents", "greatest-lag")
 
-# As their jobs write them: alerts take minutes of trouble to arise, and clusters a model.
+# As their jobs write them: alerts take minutes of trouble to arise, clusters need a model, and `recommend` does
+# not run here.
 _NOON = "2026-01-01T12:00:00Z"
 ALERT = {
     "alert_id": "dashboards", "rule": "traffic-stopped", "kind": "silence", "severity": "critical", "series": "",
@@ -53,6 +54,7 @@ ALERT = {
     "windows": 6, "reopened": 0, "decided_at": _NOON,
 }  # fmt: skip
 CLUSTERED = {"profile_id": "", "cluster": 0, "model": "1", "scored_at": _NOON}
+RECOMMENDED = {"profile_id": "p0", "items": ["P1"], "scores": [0.5], "because_of": ["P2"], "decided_at": _NOON}
 
 each_dashboard = pytest.mark.parametrize("dashboard", DASHBOARDS, ids=lambda dashboard: dashboard.id)
 
@@ -67,7 +69,11 @@ def traffic(platform: Platform) -> Platform:
         platform.dmp("sample", "--once")
     _send_rows(platform, ALERTS, [{**ALERT, "opened_at": rfc3339(time.time_ns() // 1_000_000)}])
     _send_rows(platform, CLUSTERS, [{**CLUSTERED, "cluster": number, "profile_id": f"p{number}"} for number in (0, 1)])
-    needed = {"dmp-operations": 2 * len(ALL), "dmp-alerts": 1, "dmp-clusters": 2, "dmp-segment-sizes": 1}
+    _send_rows(platform, RECOMMENDATIONS, [RECOMMENDED])
+    needed = {
+        "dmp-operations": 2 * len(ALL), "dmp-alerts": 1, "dmp-clusters": 2, "dmp-segment-sizes": 1,
+        "dmp-recommendations": 1,
+    }  # fmt: skip
     for alias, rows in needed.items():
         wait_for(alias, partial(_has, platform, alias, rows))
     return platform

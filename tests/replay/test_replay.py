@@ -26,9 +26,25 @@ Row = dict[str, Any]
 DMP = str(Path(sys.executable).with_name("dmp"))
 CASES = Path(__file__).parents[1] / "identity" / "cases"
 PII_KEY = "a key for tests"
-RESULTS = ("alerts", "identities", "metrics", "profiles", "refused", "rejected", "segments")
+RECOMMENDED = ("recommendations", "related_items")
+RESULTS = ("alerts", "identities", "metrics", "profiles", *RECOMMENDED, "refused", "rejected", "segments")
 TIMES = {"timestamp", "originalTimestamp", "sentAt", "receivedAt", "at", "window_start", "window_end"}
 ID_FIELDS = {"userId": "user_id", "anonymousId": "anonymous_id", "previousId": "anonymous_id", "id": "device_id"}
+
+
+def shopping(who: str, minute: int, *items: str) -> Row:
+    """An order of 2026-02-01."""
+    properties = {"products": [{"product_id": item} for item in items]}
+    return {
+        "type": "track", "event": "Order Completed", "userId": who, "messageId": f"{who}-{minute}",
+        "timestamp": f"2026-02-01T10:{minute:02d}:00Z", "properties": properties,
+    }  # fmt: skip
+
+
+SHOPPING = [
+    shopping("shopper-1", 1, "tea", "cup"), shopping("shopper-2", 2, "tea", "cup"),
+    shopping("shopper-3", 3, "tea", "cup", "spoon"), shopping("shopper-4", 4, "tea"), shopping("shopper-5", 5, "milk"),
+]  # fmt: skip
 
 
 @dataclass
@@ -114,9 +130,23 @@ def plain_cases(cases: list[Case]) -> list[Case]:
 
 @pytest.fixture(scope="module")
 def batch(plain_cases: list[Case], tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    events = [event for case in plain_cases for event in case.events]
+    events = [event for case in plain_cases for event in case.events] + SHOPPING
     commands = [command for case in plain_cases for command in case.commands]
-    return replay(tmp_path_factory.mktemp("batch") / "run", events, commands, "--parallelism", "1")
+    return replay(tmp_path_factory.mktemp("batch") / "run", events, commands, "--parallelism", "1", "--recommend")
+
+
+def test_recommendations_are_what_goes_with_what_was_ordered(batch: dict[str, bytes]) -> None:
+    persons = {row["profile_id"]: row["id"] for row in lines(batch["identities"]) if row["type"] == "user_id"}
+    found = {persons[row["profile_id"]]: row for row in lines(batch["recommendations"])}
+    assert {who: row["items"] for who, row in found.items()} == {
+        "shopper-1": ["spoon"], "shopper-2": ["spoon"], "shopper-4": ["cup", "spoon"],
+    }  # fmt: skip
+    assert found["shopper-4"]["because_of"] == ["tea", "tea"]
+    related = {row["item"]: row for row in lines(batch["related_items"])}
+    assert sorted(related) == ["cup", "spoon", "tea"]
+    # Of 5 baskets 4 have tea, 3 a cup and 1 a spoon.
+    assert (related["tea"]["support"], related["tea"]["related"]) == (4, ["cup", "spoon"])
+    assert (related["tea"]["supports"], related["tea"]["lifts"]) == ([3, 1], [1.25, 1.25])
 
 
 def test_every_case_holds(batch: dict[str, bytes], plain_cases: list[Case]) -> None:
@@ -139,11 +169,12 @@ def test_cases_with_limits_of_their_own_hold(cases: list[Case], tmp_path: Path) 
 def test_any_order_repetition_mode_and_parallelism_give_the_same_bytes(
     mode: str, parallelism: int, batch: dict[str, bytes], plain_cases: list[Case], tmp_path: Path
 ) -> None:
-    events = [event for case in reversed(plain_cases) for event in reversed(case.events)]
+    events = [event for case in reversed(plain_cases) for event in reversed(case.events)] + SHOPPING[::-1]
     commands = [command for case in reversed(plain_cases) for command in case.commands]
     again = replay(
-        tmp_path / "run", events + events[::3], commands * 2, "--mode", mode, "--parallelism", str(parallelism)
-    )
+        tmp_path / "run", events + events[::3], commands * 2, "--mode", mode, "--parallelism", str(parallelism),
+        "--recommend",
+    )  # fmt: skip
     assert {name: again[name] for name in RESULTS} == {name: batch[name] for name in RESULTS}
     assert ("merges" in again) == (mode == "streaming")
 

@@ -32,6 +32,7 @@ JSON_TYPES = {
     "DOUBLE": "number",
     "BOOLEAN": "boolean",
     "ARRAY<STRING>": "array",
+    "ARRAY<DOUBLE>": "array",
     "MAP<STRING, STRING>": "object",
 }
 ELASTICSEARCH_TYPES = {
@@ -42,6 +43,7 @@ ELASTICSEARCH_TYPES = {
     "DOUBLE": {"double"},
     "BOOLEAN": {"boolean"},
     "ARRAY<STRING>": {"keyword"},
+    "ARRAY<DOUBLE>": {"double"},
 }
 LUCENE_TERM_BYTES = 32_766
 BYTES_PER_CHARACTER = 4  # at most, in UTF-8
