@@ -7,7 +7,7 @@ CANDIDATES := $(if $(PYTHON),$(PYTHON),python3 python3.12 python3.11 python3.10 
 # Flink 2.3 has wheels for these versions; Debian and Ubuntu ship venv without its ensurepip in a package of its own.
 FITS := import sys, venv, ensurepip; sys.exit(not (3, 9) <= sys.version_info[:2] <= (3, 12))
 
-.PHONY: setup up down status demo test debian-packages lint bench docs lock audit sbom
+.PHONY: setup up down status demo test debian-packages lint bench fuzz docs lock audit sbom
 
 setup: $(VENV)/.complete
 
@@ -52,6 +52,11 @@ debian-packages:
 bench: setup
 	@$(VENV)/bin/python bench/alerts.py
 	@$(VENV)/bin/python bench/identity.py $(ARGS)
+
+# A coverage-guided fuzzer over every entrance: make fuzz ARGS="--seconds 600 cleaning http"
+fuzz: setup
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[fuzz]'
+	@$(VENV)/bin/python -m tests.fuzz $(ARGS)
 
 # The pages of docs/ that are generated from the schemas and the configuration.
 docs: setup

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union
 
 import orjson
-import yaml
 
 from dmp.config import Config
 from dmp.core.alerts.incidents import fields
 from dmp.core.alerts.rules import Rule, parse_rules
 from dmp.core.alerts.timeline import judge_all
+from dmp.core.yaml_text import parse_yaml
 from dmp.errors import UserError
 
 if TYPE_CHECKING:
@@ -32,10 +32,10 @@ def configured_rules(config: Config) -> tuple[Rule, ...]:
 def load_rules(file: Union[Path, Traversable], window_seconds: int) -> tuple[Rule, ...]:
     """The rules of a file; UserError, one line, for whatever is wrong with it."""
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        content = parse_yaml(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"cannot read the alert rules {file}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise UserError(f"{file} is no valid YAML: {error}") from None
     try:
         return parse_rules(content, window_seconds)

@@ -69,6 +69,16 @@ def _default_folder(root: str, xdg_variable: str, home: str) -> Path:
     return Path(os.environ.get(xdg_variable) or Path.home() / home) / "dmp-flink"
 
 
+def _expanded(path: Path) -> Path:
+    """The path with `~` resolved; ValueError when it is none."""
+    if "\0" in str(path):
+        raise ValueError("must not contain U+0000")
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise ValueError("begins with the home folder of a user who is not there") from None
+
+
 class Section(BaseModel):
     """A table of the configuration file."""
 
@@ -92,7 +102,7 @@ class StackSection(Section):
     @classmethod
     def _absolute(cls, value: Path) -> Path:
         # A relative folder would mean another stack in every working directory.
-        folder = value.expanduser()
+        folder = _expanded(value)
         if not folder.is_absolute():
             raise ValueError("must be an absolute path (~ is allowed)")
         return folder
@@ -141,9 +151,10 @@ class MemorySection(Section):
 
 def _readable(value: Optional[Path]) -> Optional[Path]:
     """The absolute path of a file that whoever reads the configuration can read."""
-    if value is not None and not os.access(value.expanduser(), os.R_OK):
+    file = _expanded(value).absolute() if value else value
+    if file is not None and not os.access(file, os.R_OK):
         raise ValueError(f"cannot read {value}")
-    return value.expanduser().absolute() if value else value
+    return file
 
 
 class KafkaSection(Section):
@@ -189,7 +200,7 @@ class CleaningSection(Section):
     """What becomes of raw events."""
 
     phone_region: str = "CN"  # country of phone numbers without a country code
-    block: list[str] = []  # identifiers that are nobody's: regular expressions that match the whole value
+    block: list[str] = []  # identifiers that are nobody's: regular expressions (RE2) that match the whole value
     geo_database: Optional[Path] = None  # a MaxMind file (.mmdb) for country and city; needs the extra `geo`
 
     @field_validator("phone_region")
@@ -204,11 +215,10 @@ class CleaningSection(Section):
     @field_validator("block")
     @classmethod
     def _patterns(cls, value: list[str]) -> list[str]:
-        for pattern in value:
-            try:
-                re.compile(pattern)
-            except re.error as error:
-                raise ValueError(f"{pattern!r} is no regular expression: {error}") from None
+        if value:
+            from dmp.core.identifiers import compile_block  # likewise
+
+            compile_block(value)
         return value
 
     _readable_database = field_validator("geo_database")(_readable)
@@ -228,7 +238,7 @@ class AlertsSection(Section):
     @field_validator("rules")
     @classmethod
     def _absolute(cls, value: Optional[Path]) -> Optional[Path]:
-        return value.expanduser().absolute() if value else value
+        return _expanded(value).absolute() if value else value
 
     @field_validator("webhook")
     @classmethod
@@ -283,8 +293,8 @@ class SegmentsSection(Section):
 
     @field_validator("rules")
     @classmethod
-    def _expanded(cls, value: Optional[Path]) -> Optional[Path]:
-        return value.expanduser().absolute() if value else value
+    def _absolute(cls, value: Optional[Path]) -> Optional[Path]:
+        return _expanded(value).absolute() if value else value
 
 
 class RecommendationsSection(Section):
@@ -370,6 +380,7 @@ def load_config(path: Optional[Path] = None) -> Config:
     if "secrets" in values:
         names = ", ".join((*SECRET_VARIABLES, *COLLECTOR_SECRETS))
         raise UserError(f"{file}: [secrets] is not allowed in a file; use the variables {names}")
+    _refuse_unknown_sections(values, file)
     try:
         return Config(**values)
     except ValidationError as error:
@@ -392,9 +403,19 @@ def _read_toml(file: Path) -> dict[str, Any]:
         values: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"cannot read the configuration file {file}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UserError(f"{file} is not valid TOML: {error}") from None
     return values
+
+
+def _refuse_unknown_sections(values: Mapping[str, Any], file: Optional[Path]) -> None:
+    """Before pydantic sees them: some names, such as _env_file, are arguments of its own."""
+    sections = list(Config.model_fields)
+    for name in values:
+        if name not in sections:
+            raise UserError(
+                f"{file}: unknown section or key {name}{_suggest(name, sections)}; known: {', '.join(sections)}"
+            )
 
 
 def _variables() -> dict[str, tuple[str, str]]:
@@ -429,11 +450,6 @@ def _describe(error: ValidationError, file: Optional[Path]) -> str:
     else:
         where = f"{file or 'environment'}: [{section}] {key}".rstrip()
     if first["type"] == "extra_forbidden":
-        if not key:
-            sections = list(Config.model_fields)
-            return (
-                f"{file}: unknown section or key {section}{_suggest(section, sections)}; known: {', '.join(sections)}"
-            )
         keys = list(Config.model_fields[section].annotation.model_fields)  # type: ignore[union-attr]
         return f"{where} is no known key{_suggest(key, keys)}; known: {', '.join(keys)}"
     reason = "must be a table of keys" if first["type"] == "model_type" else first["msg"].replace("Value error, ", "")

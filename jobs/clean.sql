@@ -26,6 +26,6 @@ SELECT ${event_columns}
 FROM events;
 
 INSERT INTO events_rejected
-SELECT c.reason, c.detail, received_at, topic, partition_id, offset_id, `value`
+SELECT c.reason, c.detail, received_at, topic, partition_id, offset_id, ${kept_bytes}
 FROM cleaned
 WHERE c.reason IS NOT NULL;

@@ -7,6 +7,6 @@ INSERT INTO index_rejected
 SELECT
   topic, partition_id, offset_id,
   answer.document_id, answer.status, answer.reason, answer.detail,
-  CURRENT_ROW_TIMESTAMP(), `value`
+  CURRENT_ROW_TIMESTAMP(), ${kept_bytes}
 FROM indexed
 WHERE answer.reason IS NOT NULL;

@@ -14,6 +14,7 @@ from typing import Any, Optional
 from pyflink.table import EnvironmentSettings, PlanReference, TableEnvironment
 from pyflink.table.udf import UserDefinedScalarFunctionWrapper
 
+from connectors.kafka import MAX_EVENT_BYTES
 from dmp.config import Config, load_config
 from schemas.tables import create_table
 from schemas.topics import Topic
@@ -105,7 +106,8 @@ class Job:
     def script(self, file_name: str, **parameters: str) -> None:
         """Run a file of this package, of views and inserts: views are created, inserts join the statement set.
 
-        `${name}` stands for a parameter; the job's name and those of the windows are always there.
+        `${name}` stands for a parameter; the job's name, those of the windows, and `kept_bytes`, what a dead letter
+        keeps of `value`, are always there.
         """
         windows = self.config.windows
         parameters.update(
@@ -113,6 +115,7 @@ class Job:
             window_ms=str(windows.seconds * 1000),
             window_seconds=str(windows.seconds),
             horizon=f"{windows.horizon_hours} h",
+            kept_bytes=f"CAST(`value` AS VARBINARY({MAX_EVENT_BYTES}))",
         )
         text = files("jobs").joinpath(file_name).read_text(encoding="utf-8")
         for statement in _statements(Template(text).substitute(parameters)):

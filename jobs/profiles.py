@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dmp.core.cleaning import MAX_TRAITS
 from jobs import upstream
 from jobs.job import Job, run
 from schemas.topics import PROFILES
@@ -10,7 +11,7 @@ from schemas.topics import PROFILES
 def build(job: Job) -> None:
     """Register the insert; the job has views `events` and `persons`."""
     job.table(PROFILES)
-    job.script("profiles.sql")
+    job.script("profiles.sql", max_traits=str(MAX_TRAITS))
 
 
 def build_from_topic(job: Job) -> None:

@@ -80,24 +80,32 @@ FROM (
 )
 GROUP BY profile_id, half_hour;
 
+-- Traits: of a subject and of a person the latest, as many as one event may have. A profile has to fit into a message of
+-- Kafka, and each of its traits is state that nobody should fill without end.
 CREATE TEMPORARY VIEW subject_traits AS
-SELECT
-  subject_type, subject_id, trait, MAX(moment || content) AS content
+SELECT subject_type, subject_id, trait, content
 FROM (
-  SELECT subject_type, subject_id, moment, trait, content
-  FROM moments CROSS JOIN UNNEST(traits) AS trait (trait, content)
+  SELECT *, ROW_NUMBER() OVER (PARTITION BY subject_type, subject_id ORDER BY content DESC, trait) AS nth
+  FROM (
+    SELECT subject_type, subject_id, trait, MAX(moment || content) AS content
+    FROM moments CROSS JOIN UNNEST(traits) AS trait (trait, content)
+    GROUP BY subject_type, subject_id, trait
+  )
 )
-GROUP BY subject_type, subject_id, trait;
+WHERE nth <= ${max_traits};
 
 CREATE TEMPORARY VIEW person_traits AS
-SELECT
-  profile_id, trait, SUBSTRING(MAX(content) FROM 16) AS content
+SELECT profile_id, trait, SUBSTRING(content FROM 16) AS content
 FROM (
-  SELECT profile_id, trait, content
-  FROM subject_traits AS subject
-  JOIN persons AS person ON subject.subject_type = person.type AND subject.subject_id = person.id
+  SELECT *, ROW_NUMBER() OVER (PARTITION BY profile_id ORDER BY content DESC, trait) AS nth
+  FROM (
+    SELECT profile_id, trait, MAX(content) AS content
+    FROM subject_traits AS subject
+    JOIN persons AS person ON subject.subject_type = person.type AND subject.subject_id = person.id
+    GROUP BY profile_id, trait
+  )
 )
-GROUP BY profile_id, trait;
+WHERE nth <= ${max_traits};
 
 -- By person: what changes with every event ...
 CREATE TEMPORARY VIEW profile_totals AS
@@ -157,7 +165,7 @@ FROM (
   UNION ALL
   SELECT profile_id, type, CAST(NULL AS STRING) FROM persons
   UNION ALL
-  SELECT profile_id, 'trait', JSON_QUOTE(trait) || ':' || content FROM person_traits WHERE content <> 'null'
+  SELECT profile_id, 'trait', JSON_STRING(trait) || ':' || content FROM person_traits WHERE content <> 'null'
 )
 GROUP BY profile_id;
 

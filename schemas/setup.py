@@ -13,7 +13,7 @@ from connectors.kafka import Topic as KafkaTopic
 from connectors.kafka import ensure_topics, refuse_missing
 from dmp.config import Config
 from dmp.errors import UserError
-from schemas.topics import EVENTS_RAW, INDEXED, PROFILE_EDITS, TOPICS, Topic
+from schemas.topics import DAY_MS, EVENTS_RAW, INDEXED, PROFILE_EDITS, TOPICS, Topic
 
 
 def apply(config: Config) -> None:
@@ -59,7 +59,8 @@ def _template(name: str) -> dict[str, Any]:
 
 def _kafka_topic(topic: Topic, config: Config) -> KafkaTopic:
     if topic.kind == "upsert":
-        settings = {"cleanup.policy": "compact"}
+        # What a tombstone deletes is off the disk about a day later, not whenever half of a segment has become old.
+        settings = {"cleanup.policy": "compact", "max.compaction.lag.ms": str(DAY_MS)}
     else:
         settings = {"cleanup.policy": "delete", "retention.ms": str(topic.retention_ms)}
     return {"name": topic.name, "partitions": config.kafka.partitions, "config": settings}

@@ -21,7 +21,7 @@ from connectors.keys import message_key
 _QUOTED = r'"((?:[^"\\]|\\.)*)"'
 _LINE = re.compile(
     r'(?P<host>[^\s"]+) '
-    rf"\S+ (?P<user>\S+) \[(?P<time>[^\]]+)\] {_QUOTED} (?P<status>\d{{3}}) (?P<bytes>\d+|-)"
+    rf"\S+ (?P<user>\S+) \[(?P<time>[^\]]+)\] {_QUOTED} (?P<status>[0-9]{{3}}) (?P<bytes>[0-9]{{1,18}}|-)"
     rf"(?: {_QUOTED} {_QUOTED}(?: .*)?)?",
     re.DOTALL,
 )
@@ -109,9 +109,11 @@ def _rfc3339(text: str) -> Optional[str]:
     offset = timedelta(hours=int(match[8]), minutes=int(match[9]))
     try:
         zone = timezone(-offset if match[7] == "-" else offset)
-        return datetime(year, _MONTHS[match[2]], day, hour, minute, second, tzinfo=zone).isoformat()
-    except ValueError:
+        moment = datetime(year, _MONTHS[match[2]], day, hour, minute, second, tzinfo=zone)
+        moment.astimezone(timezone.utc)  # the first and the last hours of the calendar are outside of it in UTC
+    except (ValueError, OverflowError):
         return None
+    return moment.isoformat()
 
 
 def _unescape(text: str) -> str:

@@ -15,6 +15,7 @@ from connectors.collect.files import Convert, Line, LineIds, read_lines, without
 from connectors.collect.mapping import Field, Mapping
 from connectors.kafka import Message
 from connectors.keys import message_key
+from dmp.core.numbers import to_decimal
 from dmp.core.timestamps import rfc3339
 from dmp.errors import UserError
 
@@ -80,10 +81,13 @@ class CsvFormat:
             if len(cells) != len(columns):
                 return Message(line.data)
             event: dict[str, Any] = {"messageId": f"csv-{ids.of(line)}"}
-            for path, read in fields:
-                _put(event, path, read(cells))
-            _put(event, ["context", "library"], {"name": "dmp-csv", "version": "1"})
-            return Message(orjson.dumps(event), message_key(event))
+            try:
+                for path, read in fields:
+                    _put(event, path, read(cells))
+                _put(event, ["context", "library"], {"name": "dmp-csv", "version": "1"})
+                return Message(orjson.dumps(event), message_key(event))
+            except (UnicodeEncodeError, orjson.JSONEncodeError):  # halves of surrogate pairs, out of an odd encoding
+                return Message(line.data)
 
         return convert
 
@@ -132,15 +136,11 @@ def _joined(parts: list[Line], file: BinaryIO) -> Line:
 
 
 def _number(text: str) -> Any:
-    """The number that a text is, else the text: cleaning judges it."""
-    try:
-        return int(text)
-    except ValueError:
-        pass
-    try:
-        return float(text) if text.strip().lower().lstrip("+-") not in ("nan", "inf", "infinity") else text
-    except ValueError:
+    """The number that a text is, else the text, which cleaning judges; the text, too, of what is beyond 64 bits."""
+    number = to_decimal(text)
+    if number is None or abs(number) >= 2**63:
         return text
+    return int(number) if number == number.to_integral_value() else float(number)
 
 
 def _put(event: dict[str, Any], path: list[str], value: Any) -> None:

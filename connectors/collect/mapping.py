@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import codecs
 from datetime import datetime, timezone
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Optional, Union
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import yaml
+import orjson
 from pydantic import Field as Setting
 from pydantic import ValidationError, field_validator, model_validator
 
 from dmp.config import Section
 from dmp.core.timestamps import parse_timestamp
+from dmp.core.yaml_text import parse_yaml
 from dmp.errors import UserError
 
 EPOCH = "epoch"
@@ -32,8 +32,8 @@ class Csv(Section):
     @classmethod
     def _known(cls, value: str) -> str:
         try:
-            codecs.lookup(value)
-        except LookupError:
+            b" ".decode(value, "replace")  # a codec that is known may still be none of text
+        except (LookupError, UnicodeError):
             raise ValueError("is no encoding that Python knows, such as utf-8, gb18030 or latin-1") from None
         return value
 
@@ -63,6 +63,16 @@ class Field(Section):
             raise ValueError("give either column or constant")
         return self
 
+    @field_validator("constant")
+    @classmethod
+    def _json(cls, value: Union[bool, int, float, str, None]) -> Union[bool, int, float, str, None]:
+        try:
+            if value is None or orjson.dumps(value) != b"null":
+                return value
+        except orjson.JSONEncodeError:
+            pass
+        raise ValueError("is no text and no finite number of 64 bits")
+
     @field_validator("zone")
     @classmethod
     def _zone(cls, value: str) -> str:
@@ -78,11 +88,11 @@ class Field(Section):
             return parse_timestamp(cell)
         try:
             moment = datetime.strptime(cell, str(self.time))
-        except ValueError:
+            if moment.tzinfo is None:
+                moment = moment.replace(tzinfo=ZoneInfo(self.zone))
+            return round(moment.astimezone(timezone.utc).timestamp() * 1000)
+        except (ValueError, OverflowError):  # the latter in the first and last hours of the calendar
             return None
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=ZoneInfo(self.zone))
-        return round(moment.astimezone(timezone.utc).timestamp() * 1000)
 
 
 class Mapping(Section):
@@ -115,14 +125,14 @@ def load_mapping(name: str) -> Mapping:
     }
     source = shipped.get(name) or Path(name)
     try:
-        values: Any = yaml.safe_load(source.read_text(encoding="utf-8"))
+        values = parse_yaml(source.read_text(encoding="utf-8"))
         return Mapping.model_validate(values if isinstance(values, dict) else {})
     except OSError as error:
         known = ", ".join(sorted(shipped))
         raise UserError(f"cannot read the mapping {name}: {error.strerror}; give a file or one of {known}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"the mapping {name} is no YAML: {' '.join(str(error).split())}") from None
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"]) or "mapping"
         raise UserError(f"the mapping {name}: {place}: {first['msg'].replace('Value error, ', '')}") from None
+    except ValueError as error:
+        raise UserError(f"the mapping {name} is no YAML: {error}") from None

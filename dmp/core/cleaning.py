@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any, Callable, NamedTuple, Optional
 
 import orjson
@@ -25,6 +26,7 @@ from dmp.core.enrichment import (
     user_agent,
 )
 from dmp.core.identifiers import (
+    MAX_IDENTIFIER,
     Blocklist,
     CleaningRules,
     identifier_text,
@@ -54,7 +56,15 @@ EVENT_TYPES = ("track", "identify", "page", "screen", "group", "alias")
 #: In the order in which they are tried.
 REJECT_REASONS = ("malformed_json", "not_an_object", "too_large", "unknown_type", "missing_event", "bad_timestamp")
 
-FLAGS = ("blocked_identifier", "invalid_email", "invalid_phone", "invalid_revenue", "no_consent", "truncated")
+FLAGS = (
+    "blocked_identifier", "invalid_email", "invalid_phone", "invalid_revenue", "long_identifier", "no_consent",
+    "truncated",
+)  # fmt: skip
+
+#: Most traits of one event, and most bytes of one, name and value as JSON text. A profile keeps as many (see
+#: jobs/profiles.sql), and has to fit into a message of Kafka and into the terms of Elasticsearch.
+MAX_TRAITS = 200
+MAX_TRAIT_BYTES = 2048
 
 #: Finds (country, city) of a full IP address; either may be None.
 GeoLookup = Callable[[str], tuple[Optional[str], Optional[str]]]
@@ -66,8 +76,9 @@ class CleanEvent(NamedTuple):
     message_id: text of messageId, else `sha256:` and the hex digest of the raw bytes. event_ms: epoch milliseconds.
     event: the track name, else the type. email, phone: pseudonyms. previous_id: of an alias with a login.
     ip: cut to /24 or /48. revenue_micros: millionths. vault, traits, properties: compact JSON objects. traits are the
-    person's (an identify call's over those in the context), properties for a group call the company's traits; keys are
-    sorted and contacts masked. In event, campaign and page columns e-mail addresses are masked too.
+    person's (an identify call's over those in the context), within MAX_TRAITS and MAX_TRAIT_BYTES, properties for a
+    group call the company's traits; keys are sorted and contacts masked. In event, campaign and page columns e-mail
+    addresses are masked too.
     flags: sorted, from FLAGS. Without consent to analytics (flag `no_consent`) every identifier is None, and so is what
     may hold one: group_id, ip, country, city, order_id, traits, properties.
     """
@@ -232,6 +243,19 @@ def _person_traits(event: Mapping[str, Any], kind: str, context: Mapping[str, An
     return {**in_context, **_object(event, "traits")} if kind == "identify" else in_context
 
 
+def _within_limits(traits: str | None, flags: set[str]) -> str | None:
+    """The traits without those that are too large and, by name, those that are too many."""
+    if traits is None or len(traits) <= MAX_TRAIT_BYTES // 4:  # a character has 4 bytes at most, a trait 4 at least
+        return traits
+    given: dict[str, Any] = orjson.loads(traits)
+    fitting = {name: value for name, value in given.items() if len(orjson.dumps({name: value})) <= MAX_TRAIT_BYTES}
+    kept = dict(islice(fitting.items(), MAX_TRAITS))
+    if len(kept) == len(given):
+        return traits
+    flags.add("truncated")
+    return orjson.dumps(kept).decode() if kept else None
+
+
 def _boolean(value: Any) -> bool | None:
     return value if isinstance(value, bool) else None
 
@@ -293,7 +317,7 @@ class Cleaner:
             place = self._place(context.get("ip"))
             order_id = text_or_none(identifier_text(raw.order))
             known = {identifier_text(raw.phone) or "": identity.phone_masked} if identity.phone_masked else _NOTHING
-            traits = self._masked(_person_traits(event, kind, context), known, flags)
+            traits = _within_limits(self._masked(_person_traits(event, kind, context), known, flags), flags)
             properties_text = self._masked(_object(event, "traits") if kind == "group" else properties, known, flags)
 
         revenue = properties.get("revenue")
@@ -361,6 +385,9 @@ class Cleaner:
         normal = normalise(text)
         if self._blocklist.blocks(normal):
             flags.add("blocked_identifier")
+            return None
+        if len(normal) > MAX_IDENTIFIER:
+            flags.add("long_identifier")
             return None
         return normal
 

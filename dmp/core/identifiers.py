@@ -10,6 +10,7 @@ from functools import cache
 
 import email_validator
 import phonenumbers
+import re2  # type: ignore[import-untyped]
 
 from dmp.core.caching import cached_by_text
 from dmp.core.numbers import plain_notation, to_decimal
@@ -18,6 +19,10 @@ from dmp.core.privacy import PrivacyKeys, pseudonym
 #: All types, the strongest first unless configured otherwise.
 IDENTIFIER_TYPES = ("user_id", "email", "phone", "device_id", "anonymous_id")
 _POSITIONS = {kind: position for position, kind in enumerate(IDENTIFIER_TYPES)}
+
+#: Most characters of a normalised identifier: it comes in many rows, keys and states, and NFKC may have made eighteen
+#: characters of one, so that a single event would be more than Kafka takes.
+MAX_IDENTIFIER = 1024
 
 #: What broken tags and default values send instead of an identifier. Compared in lower case, without quotes around it.
 BLOCKED_VALUES = frozenset(
@@ -35,7 +40,7 @@ class CleaningRules:
     """Settings of cleaning.
 
     phone_region: ISO 3166 code of the region whose numbering plan a phone without country code follows.
-    block: regular expressions (any case) that must match a whole identifier to block it.
+    block: regular expressions (any case) that must match a whole identifier to block it; see `compile_block`.
     order: the types of identifiers, the strongest first, which is an event's subject.
     Raises ValueError, one line, for an unknown region or a pattern that does not compile.
     """
@@ -49,25 +54,51 @@ class CleaningRules:
             raise ValueError(
                 f"phone_region {self.phone_region!r} is no region with phone numbers; give one like CN or US"
             )
-        for pattern in self.block:
-            try:
-                re.compile(pattern)
-            except re.error as error:
-                raise ValueError(f"block pattern {pattern!r} is no regular expression: {error}") from None
+        try:
+            compile_block(self.block)
+        except ValueError as error:
+            raise ValueError(f"block pattern {error}") from None
+
+
+def compile_block(patterns: Sequence[str]) -> Callable[[str], object]:
+    """The test whether one of the patterns of `block` matches a whole text, in any case.
+
+    RE2 takes time linear in the text, whatever the patterns: it does not backtrack, and has Python's syntax without
+    look-around and back-references. ValueError, one line, names the first pattern that is none.
+    """
+    tests = [_compile(pattern, pattern) for pattern in patterns]
+    if len(tests) < 2:
+        return tests[0] if tests else lambda text: None
+    return _compile("|".join(f"(?:{pattern})" for pattern in patterns), f"{patterns[0]} and others together")
+
+
+def _compile(pattern: str, name: str) -> Callable[[str], object]:
+    options = re2.Options()
+    options.case_sensitive = False
+    options.log_errors = False
+    try:
+        return re2.compile(pattern, options=options).fullmatch  # type: ignore[no-any-return]
+    except UnicodeEncodeError:
+        raise ValueError(f"{name!r} is no regular expression: it is no valid Unicode") from None
+    except re2.error as error:
+        reason = error.args[0].decode("utf-8", "replace")
+        raise ValueError(
+            f"{name!r} is no regular expression: {reason}; those of RE2 have no look-around and no back-references"
+        ) from None
 
 
 class Blocklist:
     """The test for blocked values; `patterns` are those of CleaningRules."""
 
     def __init__(self, patterns: Sequence[str]) -> None:
-        self._patterns = [re.compile(pattern, re.IGNORECASE).fullmatch for pattern in patterns]
+        self._matches = compile_block(patterns)
 
     def blocks(self, text: str) -> bool:
         """Whether a normalised text, in any case and without quotes around it, is blocked."""
         bare = text.strip(_PEEL)
         if bare.lower() in BLOCKED_VALUES or not bare.strip(_ZEROS_AND_DASHES):
             return True
-        return any(matches(bare) for matches in self._patterns)
+        return bool(self._matches(bare))
 
 
 def identifier_text(value: object) -> str | None:
@@ -193,6 +224,8 @@ def parse_identifier(text: str, rules: CleaningRules, keys: PrivacyKeys) -> tupl
     if blocklist.blocks(normal):
         raise ValueError(f"this {kind} is blocked: empty, a placeholder like null, or by a pattern of the settings")
     if kind not in ("email", "phone"):
+        if len(normal) > MAX_IDENTIFIER:
+            raise ValueError(f"this {kind} is longer than {MAX_IDENTIFIER:,} characters")
         return kind, normal
     contact = normalise_email(normal) if kind == "email" else normalise_phone(normal, rules.phone_region)
     if contact is None:

@@ -51,7 +51,8 @@ def _classify(key: str) -> _Key:
         holds = _URL
     else:
         holds = _SHORT_NAMES.get(bare)
-    return _Key(mask_embedded_emails(key), holds)
+    # Elasticsearch refuses a document with U+0000 in the name of a `flattened` field.
+    return _Key(mask_embedded_emails(key).replace("\0", "\ufffd"), holds)
 
 
 class Masked(NamedTuple):

@@ -22,6 +22,8 @@ from dmp.core.caching import cached_by_text
 VAULT_KEY_BYTES = 32
 _NONCE_BYTES = 12  # NIST SP 800-38D's recommended length for AES-GCM
 
+_LABEL = 63  # most characters of a part of a domain name (RFC 1035); what is longer is none and may be anything
+
 #: What stands for a value that cannot be shown in part.
 HIDDEN = "***"
 
@@ -56,7 +58,7 @@ def mask_email(address: str) -> str:
     """`jane@example.com` as `j***@e***.com`: the first letters and the top-level domain stay."""
     local, _, domain = address.rpartition("@")
     top_level = domain.rpartition(".")[2]
-    return f"{local[:1]}***@{domain[:1]}***.{top_level}"
+    return f"{local[:1]}***@{domain[:1]}***.{top_level if len(top_level) <= _LABEL else HIDDEN}"
 
 
 def mask_phone(number: str) -> str:

@@ -12,12 +12,14 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from math import isfinite
 from typing import Any, Optional
 
 import sqlglot
-import yaml
 from sqlglot import expressions as exp
 from sqlglot.errors import SqlglotError
+
+from dmp.core.yaml_text import parse_yaml
 
 Node = Any  # an expression of sqlglot, whose classes differ from version to version
 
@@ -120,9 +122,9 @@ class Rules:
 def read_rules(text: str) -> Rules:
     """The rules of a YAML file; RulesError names all that is wrong with it."""
     try:
-        document = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise RulesError([f"is not valid YAML: {' '.join(str(error).split())}"]) from None
+        document = parse_yaml(text)
+    except ValueError as error:
+        raise RulesError([f"is not valid YAML: {error}"]) from None
     if not isinstance(document, dict) or not isinstance(document.get("segments"), list) or not document["segments"]:
         raise RulesError(["needs a list `segments` of rules with name, description and condition"])
     problems = [f"unknown key {key}; known: segments, rfm" for key in document if key not in ("segments", "rfm")]
@@ -161,7 +163,8 @@ def _segment(entry: Any, number: int) -> Segment:
         if not isinstance(entry.get(key), str) or not entry[key].strip():
             raise ValueError(f"segment {name}: needs a {key}")
     if entry.get("purpose") not in (None, MARKETING):
-        raise ValueError(f"segment {name}: purpose {entry['purpose']!r} is unknown; known: {MARKETING}")
+        given = entry["purpose"] if isinstance(entry["purpose"], str) else "given"
+        raise ValueError(f"segment {name}: purpose {given!r} is unknown; known: {MARKETING}")
     try:
         condition = to_sql(entry["condition"])
     except ValueError as error:
@@ -179,7 +182,7 @@ def _scores(entry: Any) -> Scores:
     for name, values in entry.items():
         if name not in names:
             raise ValueError(f"rfm: unknown key {name}{_suggestion(str(name), names)}; known: {', '.join(names)}")
-        numbers = isinstance(values, list) and all(type(value) in (int, float) for value in values)
+        numbers = isinstance(values, list) and all(type(value) in (int, float) and isfinite(value) for value in values)
         if not numbers or len(values) != 4 or sorted(set(values)) != values:
             raise ValueError(f"rfm: {name} needs four numbers, each greater than the one before")
         limits[name] = tuple(values)
@@ -190,11 +193,13 @@ def to_sql(condition: str) -> str:
     """The condition as Flink's SQL; ValueError says in one line what is wrong with it."""
     try:
         trees = sqlglot.parse(condition)
+        if len(trees) != 1 or trees[0] is None:
+            raise ValueError("the condition must be one expression")
+        sql, kind = _render(trees[0])
     except SqlglotError as error:
         raise ValueError(f"the condition cannot be read: {_first_line(error)}") from None
-    if len(trees) != 1 or trees[0] is None:
-        raise ValueError("the condition must be one expression")
-    sql, kind = _render(trees[0])
+    except RecursionError:
+        raise ValueError("the condition is nested too deeply") from None
     if kind != BOOLEAN:
         raise ValueError(f"the condition is a {kind}, not true or false")
     return sql
@@ -267,14 +272,20 @@ def _column(node: Node) -> tuple[str, str]:
 def _literal(node: Node) -> tuple[str, str]:
     if node.is_string:
         return "'" + node.name.replace("'", "''") + "'", TEXT
+    if not isfinite(float(node.name)):
+        raise ValueError(f"{node.name} is too large a number")
     return node.name, NUMBER
+
+
+def _boolean(node: Node) -> tuple[str, str]:
+    return ("TRUE" if node.this else "FALSE"), BOOLEAN  # not node.sql(), which has the comments beside it, too
 
 
 def _is(node: Node) -> tuple[str, str]:
     if isinstance(node.expression, exp.Null):
         return f"({_render(node.this)[0]} IS NULL)", BOOLEAN
     if isinstance(node.expression, exp.Boolean):
-        return f"({_typed(node.this, BOOLEAN)} IS {node.expression.sql()})", BOOLEAN
+        return f"({_typed(node.this, BOOLEAN)} IS {_boolean(node.expression)[0]})", BOOLEAN
     raise ValueError(f"{node.sql()}: IS goes with NULL, TRUE and FALSE only")
 
 
@@ -314,7 +325,7 @@ def _trait(node: Node) -> tuple[str, str]:
 _RENDERERS: dict[Any, Callable[[Node], tuple[str, str]]] = {
     exp.Column: _column,
     exp.Literal: _literal,
-    exp.Boolean: lambda node: (node.sql(), BOOLEAN),
+    exp.Boolean: _boolean,
     exp.Paren: lambda node: _render(node.this),  # whatever needs brackets gets them anew
     exp.Not: lambda node: (f"(NOT {_typed(node.this, BOOLEAN)})", BOOLEAN),
     exp.Neg: lambda node: (f"(- {_typed(node.this, NUMBER)})", NUMBER),

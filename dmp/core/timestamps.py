@@ -20,6 +20,7 @@ MAX_EVENT_MS = (date.max.toordinal() - _EPOCH_ORDINAL + 1) * _DAY_MS - 1
 #: How far an event may be ahead of its receipt.
 MAX_AHEAD_MS = _DAY_MS
 
+_YEAR_1_MS = (1 - _EPOCH_ORDINAL) * _DAY_MS
 _MILLISECONDS_FROM = 10**11
 _MILLI = Decimal("0.001")
 
@@ -73,9 +74,9 @@ def rfc3339(epoch_ms: int) -> str:
 def _epoch_ms(number: Decimal) -> int | None:
     if abs(number) > MAX_EVENT_MS:
         return None
-    if abs(number) >= _MILLISECONDS_FROM:
-        return int(number)
-    return int(number.quantize(_MILLI, ROUND_DOWN).scaleb(3))
+    seconds = abs(number) < _MILLISECONDS_FROM
+    epoch_ms = int(number.quantize(_MILLI, ROUND_DOWN).scaleb(3) if seconds else number)
+    return epoch_ms if _YEAR_1_MS <= epoch_ms <= MAX_EVENT_MS else None
 
 
 def parse_timestamp(value: object) -> int | None:

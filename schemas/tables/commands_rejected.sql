@@ -6,5 +6,5 @@ CREATE TABLE commands_rejected (
   source_topic      STRING NOT NULL,
   source_partition  INT NOT NULL,
   source_offset     BIGINT NOT NULL,
-  `raw`             BYTES                         -- base64 in JSON
+  `raw`             BYTES                         -- base64 in JSON; of more than 512 KiB the beginning
 )

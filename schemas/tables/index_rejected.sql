@@ -8,5 +8,5 @@ CREATE TABLE index_rejected (
   reason            STRING NOT NULL,
   detail            STRING NOT NULL,
   rejected_at       TIMESTAMP_LTZ(3) NOT NULL,
-  document          BYTES                          -- base64 in JSON
+  document          BYTES                          -- base64 in JSON; of more than 512 KiB the beginning
 )

@@ -290,3 +290,14 @@ def test_a_pattern_blocks_a_phone_in_its_normalised_form_too() -> None:
     rules = CleaningRules(block=(r"\+8613800138000",))
     with pytest.raises(ValueError, match="blocked by a pattern"):
         parse_identifier("phone:138-0013-8000", rules, KEYS)
+
+
+@pytest.mark.parametrize("pattern", ["(a+)+$", "(a|aa)+", "(.*a){20}", "(a*)*b"])
+def test_no_pattern_takes_long_on_any_value(pattern: str) -> None:
+    """Python's own `re` would be at each of these for longer than the universe has been there."""
+    assert not Blocklist((pattern, "other")).blocks("a" * 30_000 + "!")
+
+
+def test_a_pattern_that_would_need_backtracking_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"block pattern '\(\?=a\)b' is no regular expression: .* no look-around"):
+        CleaningRules(block=("ok", "(?=a)b"))

@@ -128,3 +128,8 @@ def test_the_given_object_is_never_changed(value: dict[str, Any]) -> None:
 @given(st.dictionaries(st.sampled_from(["a", "b", "c", "phone", "email"]), _JSON, max_size=5))
 def test_the_order_of_fields_changes_nothing(value: dict[str, Any]) -> None:
     assert mask(dict(reversed(list(value.items())))) == mask(value)
+
+
+def test_names_are_without_the_letter_that_elasticsearch_refuses() -> None:
+    masked = Masker(lambda text: None, lambda text: None).mask({"a\0b": {"\0": "\0"}}, {})
+    assert masked.value == {"a\ufffdb": {"\ufffd": "\0"}}

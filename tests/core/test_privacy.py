@@ -210,3 +210,8 @@ def test_the_vault_refuses_an_unknown_key_a_wrong_key_and_changed_content() -> N
 def test_what_is_no_vault_content_is_refused_with_one_error(envelope: str) -> None:
     with contextlib.suppress(ValueError):
         assert open_vault(envelope, {"1": KEY}) == {}
+
+
+def test_what_is_too_long_for_a_top_level_domain_is_hidden() -> None:
+    assert mask_email("ann@x." + "y" * 63) == "a***@x***." + "y" * 63
+    assert mask_email("ann@x." + "y" * 64) == "a***@x***.***"

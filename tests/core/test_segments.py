@@ -139,3 +139,32 @@ def test_all_that_is_wrong_is_said_at_once() -> None:
 def test_every_field_is_documented_with_its_type_and_meaning() -> None:
     rows = {line.strip() for line in DOCUMENTATION.read_text(encoding="utf-8").splitlines()}
     assert not [name for name, field in FIELDS.items() if f"| `{name}` | {field.type} | {field.meaning} |" not in rows]
+
+
+@pytest.mark.parametrize("text", ["[" * 3000, "!!int ''", "2001-99-99", "!!bool x", "!!timestamp x", "9" * 5000])
+def test_yaml_that_makes_python_stumble_is_told_in_one_line(text: str) -> None:
+    with pytest.raises(RulesError) as caught:
+        read_rules(f"segments: [{text}]")
+    assert caught.value.problems[0].startswith("is not valid YAML: ") and "\n" not in caught.value.problems[0]
+
+
+@pytest.mark.parametrize("condition", ["(" * 2000 + "TRUE" + ")" * 2000, "NOT " * 2000 + "TRUE"])
+def test_a_condition_that_is_nested_too_deeply_is_refused(condition: str) -> None:
+    with pytest.raises(ValueError, match="nested too deeply"):
+        to_sql(condition)
+
+
+@pytest.mark.parametrize("condition", ["TRUE /* x */", "TRUE -- x", "cart_open IS TRUE /* x */"])
+def test_comments_do_not_reach_flink(condition: str) -> None:
+    assert "x" not in to_sql(condition)
+
+
+@pytest.mark.parametrize("limits", [[1, 2, 3, float("inf")], [1, 2, 3, float("nan")]])
+def test_scores_have_finite_limits(limits: list[float]) -> None:
+    with pytest.raises(RulesError, match="recency_days needs four numbers"):
+        read_rules(rule("TRUE") + f"rfm: {{recency_days: {str(limits).replace('inf', '.inf').replace('nan', '.nan')}}}")
+
+
+def test_a_number_that_no_column_can_hold_is_refused() -> None:
+    with pytest.raises(ValueError, match="1e400 is too large"):
+        to_sql("events > 1e400")

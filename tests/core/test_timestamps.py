@@ -226,3 +226,8 @@ def test_skew_corrected_times_are_checked_too() -> None:
 def test_an_event_without_any_time_is_bad() -> None:
     with pytest.raises(ValueError, match="all missing"):
         event_time({"sentAt": TEN})
+
+
+@pytest.mark.parametrize("value", [-99_999_999_999, "-62135596801", -62_135_596_800_001])
+def test_numbers_before_the_year_1_are_no_timestamps(value: object) -> None:
+    assert parse_timestamp(value) is None

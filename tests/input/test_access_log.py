@@ -176,3 +176,19 @@ def test_shuffled_parts_of_a_line_never_fail(parts: list[bytes]) -> None:
     line = LINE[:60] + b"".join(parts)
     message = AccessLog(b"test").converter(LINE)(Line(0, line, len(line)))
     assert message.value == line or json.loads(message.value)["type"] == "page"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("17/May/2015:10:05:03 +0000", "01/Jan/0001:00:00:00 +0200"),
+        ("17/May/2015:10:05:03 +0000", "31/Dec/9999:23:00:00 -0200"),
+        (" 203023 ", f" {'9' * 19} "),
+        (" 203023 ", f" {'9' * 5000} "),
+    ],
+)
+def test_numbers_and_times_beyond_all_bounds_do_not_stop_the_collector(old: str, new: str) -> None:
+    line = '203.0.113.9 - - [17/May/2015:10:05:03 +0000] "GET / HTTP/1.1" 200 203023 "-" "-"'
+    odd = line.replace(old, new).encode()
+    assert odd != line.encode()
+    assert AccessLog(b"key").converter(b"")(Line(0, odd, len(odd))) == Message(odd)

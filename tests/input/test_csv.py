@@ -108,6 +108,31 @@ def test_rows_that_do_not_fit_are_rejected_and_the_rest_goes_on(tmp_path: Path, 
     assert json.loads(good)["name"] == "fine"
 
 
+@pytest.mark.parametrize("number", ["9" * 20, "-" + "9" * 30, "9" * 5000, "1e999", "1_0", "\u0661"])
+def test_what_no_json_number_can_hold_stays_text(tmp_path: Path, number: str) -> None:
+    """The first stopped the collector, the fourth became null."""
+    content = f"at,n\n1511544070,{number}\n".encode()
+    (event,) = events(tmp_path / "f", content, mapping({"n": {"column": "n", "number": True}}))
+    assert event["n"] == number
+
+
+@pytest.mark.parametrize(
+    ("time", "cell"),
+    [("epoch", "-99999999999"), ("%Y-%m-%d", "0001-01-01"), ("%Y-%m-%d %H", "9999-12-31 23")],
+)
+def test_times_beyond_the_calendar_stay_text(tmp_path: Path, time: str, cell: str) -> None:
+    zone = "America/New_York" if cell.startswith("9999") else "Asia/Shanghai"
+    field = {"t": {"column": "t", "time": time, "zone": zone}}
+    (event,) = events(tmp_path / "f", f"at,t\n1511544070,{cell}\n".encode(), mapping(field))
+    assert event["t"] == cell
+
+
+def test_half_a_surrogate_pair_is_rejected_with_its_row(tmp_path: Path) -> None:
+    odd = mapping({"name": {"column": "note"}}, encoding="raw_unicode_escape")
+    row = rb"1511544070,\ud800"
+    assert messages(tmp_path / "f", b"at,note\n" + row + b"\n", odd) == [row]
+
+
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=12), max_size=20))
 @example(['say "hi"', "two\nlines", "\r\n", '"', ",", "\n\n\n"])
@@ -143,6 +168,11 @@ def test_a_row_that_is_still_being_written_waits(tmp_path: Path) -> None:
         ("event: {type: {constant: a}, timestamp: {column: c, colour: d}}", "event.timestamp.colour: Extra inputs"),
         ("event: {type: {constant: a}, timestamp: {column: c, zone: Mars}}", "no time zone"),
         ("event: {type: {constant: a}, timestamp: {column: c}, a: {column: c}, a.b: {column: c}}", "both a and a.b"),
+        ("csv: {encoding: hex}\nevent: {type: {constant: a}, timestamp: {column: c}}", "no encoding"),
+        ("event: {type: {constant: .inf}, timestamp: {column: c}}", "no text and no finite number of 64 bits"),
+        (f"event: {{type: {{constant: {10**30}}}, timestamp: {{column: c}}}}", "no finite number of 64 bits"),
+        ("[" * 3000, "no YAML"),
+        ("event: !!int x", "no YAML"),
         ("csv: {encoding: klingon}\nevent: {type: {constant: a}, timestamp: {column: c}}", "no encoding"),
     ],
 )

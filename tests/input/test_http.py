@@ -150,6 +150,7 @@ def test_gzip_is_unpacked_and_bounded() -> None:
         (gzip.compress(b" " * 32_769), 413),
         (gzip.compress(b" " * 100_000_000), 413),
         (gzip.compress(b"{}" * 1000)[:-9], 400),
+        (gzip.compress(b"{}") + gzip.compress(b"{}"), 400),
         (b"{}", 400),
         (b"", 400),
     ):

@@ -244,7 +244,7 @@ def _plain(value: Any) -> Optional[str]:
         return None
     text = unicodedata.normalize("NFKC", str(value)).strip()
     bare = text.strip("\"'` ").lower()
-    return None if bare in BLOCKED or set(bare) <= set("0-") else text
+    return None if bare in BLOCKED or set(bare) <= set("0-") or len(text) > 1024 else text
 
 
 def _email(value: Any) -> Optional[str]:

@@ -61,8 +61,8 @@ def unzip(body: bytes, call: str) -> bytes:
         raise Refused(400, "bad_gzip", "the body is not gzip") from None
     if len(content) > max_body_bytes(call):
         raise too_large(call)
-    if not inflater.eof:
-        raise Refused(400, "bad_gzip", "the gzip body is cut off")
+    if not inflater.eof or inflater.unused_data:
+        raise Refused(400, "bad_gzip", "the gzip body is cut off, or something follows it")
     return content
 
 
