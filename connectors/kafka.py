@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -34,6 +35,8 @@ REACH_SECONDS = 5
 
 DELIVERY_SECONDS = 60
 """A message that Kafka has not acknowledged after this time counts as not delivered."""
+
+FLUSH_POLL_SECONDS = 0.02
 
 TRANSACTION_SECONDS = 20
 """Kafka ends a transaction that has been open for so long."""
@@ -507,11 +510,11 @@ class Producer(_Client):
 
     def flush(self) -> None:
         """Wait until everything queued is acknowledged. UserError if it was not, after DELIVERY_SECONDS."""
-        try:
-            left = self._producer.flush(DELIVERY_SECONDS + REACH_SECONDS)
-        except KafkaException as error:
-            self._failure, left = error.args[0], 1
-        if left or self._failure:
+        deadline = time.monotonic() + DELIVERY_SECONDS + REACH_SECONDS
+        # Not by librdkafka's flush: its wrapper goes on calling back after it has raised a fatal error.
+        while len(self._producer) and not self._failure and time.monotonic() < deadline:
+            self._serve(FLUSH_POLL_SECONDS)
+        if len(self._producer) or self._failure:
             raise self._not_delivered()
 
     @contextmanager
