@@ -38,6 +38,11 @@ class JobKind:
     rules: Optional[Callable[[Config], str]] = None
 
 
+def _recommendation_settings(config: Config) -> str:
+    """Those that the counts depend on."""
+    return config.recommendations.model_dump_json(exclude={"refresh_seconds"})
+
+
 PARTS = ("clean", "identity", "metrics", "profiles")
 """The jobs that `pipeline` is composed of. Each can run on its own, and reads what the ones before wrote."""
 
@@ -47,7 +52,7 @@ JOBS: dict[str, JobKind] = {
     "pipeline": JobKind("pipeline", conflicts=PARTS),
     "index": JobKind("index"),
     "segments": JobKind("segments", rules=lambda config: load_rules(config).version),
-    "recommend": JobKind("recommend"),
+    "recommend": JobKind("recommend", rules=_recommendation_settings),
     "alerts": JobKind("alerts"),
     ARCHIVE: JobKind(ARCHIVE),
     **{name: JobKind(name, conflicts=("pipeline",)) for name in PARTS},

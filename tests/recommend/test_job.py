@@ -73,7 +73,7 @@ def rules(config: Config) -> Config:
     return config.model_copy(update={"recommendations": RecommendationsSection(**RULES._asdict())})
 
 
-@pytest.mark.parametrize("how", [Run(True, 2), Run(False, 2), Run(False, 1, mini_batch=7, seed=2)], ids=str)
+@pytest.mark.parametrize("how", [Run(True, 2), Run(False, 2), Run(False, 1, seed=2)], ids=str)
 def test_results_equal_a_recount(how: Run, rules: Config, java: None, tmp_path: Path) -> None:
     given = traffic(Random(how.seed))
     related, recommended = run(how, given, rules, tmp_path)
