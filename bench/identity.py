@@ -11,7 +11,9 @@ results  the jobs `metrics` and `profiles` with persons, over the final identiti
          job with identity, persons would have to come back through Kafka, see jobs/pipeline.py)
 
 An event draws its person, and one of the person's three devices and three cookies; every fifth has a login. In
-`all-new` a person has ten events and nearly every link is new, in `steady` four of five were seen before.
+`all-new` a person has ten events and nearly every link is new, in `steady` four of five were seen before. Every reader
+has one file with events of all moments, like a partition of Kafka: with more files than readers time would begin again
+half-way, and links seen before would get an earlier first sighting.
 """
 
 from __future__ import annotations
@@ -42,7 +44,6 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 FIRST_MS = 1_740_000_000_000
 EVENTS_A_SECOND = 5_000
 EVENTS_FOR_WARMING = 30_000
-FILES = 4
 STRINGS = """event, type, channel, campaign, campaign_source, campaign_medium, user_id, email, phone, device_id,
 anonymous_id, previous_id, subject_type, subject_id, email_masked, phone_masked, device_kind"""
 EVENTS = f"""CREATE TEMPORARY TABLE events (
@@ -149,16 +150,16 @@ KINDS = [
 ]
 
 
-def write_input(folder: Path, count: int, persons: int) -> int:
-    """Writes the events, and no commands. How many identifiers there are."""
+def write_input(folder: Path, count: int, persons: int, readers: int) -> int:
+    """Writes the events, a file for each reader, and no commands. How many identifiers there are."""
     identifiers = set()
     (folder / "events").mkdir(parents=True)
     (folder / "commands").mkdir()
     (folder / "commands" / "0.json").touch()
-    files = [(folder / "events" / f"{number}.json").open("wb") for number in range(FILES)]
+    files = [(folder / "events" / f"{number}.json").open("wb") for number in range(readers)]
     for number, event in enumerate(make_events(Random(1), count, persons)):
         identifiers |= {(kind, event.get(kind)) for kind in ("user_id", "device_id", "anonymous_id")}
-        files[number % FILES].write(orjson.dumps(event) + b"\n")
+        files[number % readers].write(orjson.dumps(event) + b"\n")
     for file in files:
         file.close()
     return sum(id_ is not None for _, id_ in identifiers)
@@ -228,8 +229,8 @@ def compare(args: argparse.Namespace) -> Iterator[Measure]:
     with tempfile.TemporaryDirectory() as name:
         identifiers = {}
         for mix in args.mixes:
-            write_input(Path(name) / mix / "warming", EVENTS_FOR_WARMING, MIXES[mix](EVENTS_FOR_WARMING))
-            identifiers[mix] = write_input(Path(name) / mix / "measured", args.events, MIXES[mix](args.events))
+            for part, events in (("warming", EVENTS_FOR_WARMING), ("measured", args.events)):
+                identifiers[mix] = write_input(Path(name) / mix / part, events, MIXES[mix](events), args.parallelism)
             if RESULTS in args.stages:
                 in_a_process("--persons", str(Path(name) / mix))
         for mix, stage in [(mix, stage) for _ in range(args.rounds) for mix in args.mixes for stage in args.stages]:
