@@ -22,7 +22,7 @@ FROM (
 ) CROSS JOIN UNNEST(ARRAY[
   'u' || user_id, 'e' || email, 'p' || phone, 'd' || device_id, 'a' || anonymous_id, 'a' || previous_id
 ]) AS present (other)
-WHERE other <> subject OR other = weakest OR user_id IS NOT NULL;
+WHERE other <> subject OR other = weakest OR other = 'u' || user_id;
 
 -- A command concerns one or two identifiers.
 CREATE TEMPORARY VIEW orders AS
