@@ -74,8 +74,9 @@ class HttpSink:
 
     BATCH_BYTES = 400 * 1024
     PATIENCE = Retry(
-        total=30, connect=3, backoff_factor=0.2, backoff_max=5, status_forcelist=[429, 503], allowed_methods=None
-    )
+        total=30, connect=3, other=0,  # other: a certificate that nobody vouches for
+        backoff_factor=0.2, backoff_max=5, status_forcelist=[429, 503], allowed_methods=None,
+    )  # fmt: skip
 
     def __init__(self, url: str, write_key: str) -> None:
         self._url = f"{url.rstrip('/')}/v1/batch"
