@@ -484,7 +484,8 @@ def test_flags_are_sorted_and_each_comes_once(clean: Clean) -> None:
         anonymousId="null",
         groupId="x" * 1025,
         context={"traits": {"email": "x", "phone": "x"}},
-        properties={"revenue": "x", "deep": json.loads("[" * 20 + "]" * 20)},
+        properties={"revenue": "x"},
+        traits={"deep": json.loads("[" * 20 + "]" * 20)},  # the company's
     )
     assert (*event.flags[:-1], "no_consent", event.flags[-1]) == FLAGS
 
@@ -501,9 +502,9 @@ def test_an_identifier_of_1024_characters_is_kept(clean: Clean, letters: str) ->
     assert (len(event.user_id or ""), event.subject_type, event.flags) == (1024, "user_id", ())
 
 
-@pytest.mark.parametrize("letters", ["x" * 1025, "\ufdfa" * 10_000])
+@pytest.mark.parametrize("letters", ["x" * 1025, "\ufdfa" * 5_000])
 def test_a_longer_identifier_is_dropped_and_flagged(clean: Clean, letters: str) -> None:
-    """10,000 of these ligatures were 330 KB after NFKC, thrice in a message: too much for Kafka, and the job failed."""
+    """Of these ligatures 10,000 were 330 KB after NFKC, thrice in a message: too much for Kafka, and the job failed."""
     event = clean(userId=letters, anonymousId="c1")
     assert (event.user_id, event.subject_type, event.flags) == (None, "anonymous_id", ("long_identifier",))
 
