@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Callable
 
 import pytest
+from hypothesis import settings
 from rich.console import Console
 
 from dmp.config import Config, load_config
@@ -24,6 +25,10 @@ from dmp.stack.java import java_home
 
 # Before any test: PyFlink leaves variables behind in a process that ran Python functions, which stop others from it.
 ENVIRONMENT = dict(os.environ)
+
+# Whether an example is quick says more of the machine than of the code.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 PORTS = (
     "kafka",
