@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from connectors.collect.files import CHECKPOINTS
+from connectors.collect.files import CHECKPOINTS_TOPIC
 from connectors.generate import Traffic
 from connectors.generate.stream import blocks
 from connectors.kafka import Producer, ensure_topics, read_committed
@@ -195,16 +195,16 @@ def test_topics_are_made_once_and_never_repartitioned(stack: StackUnderTest) -> 
 
 def test_checkpoints_of_other_collectors_do_not_hide_ours(stack: StackUnderTest) -> None:
     """A transaction that somebody has left open holds back what is committed after it; we wait for its end."""
-    kafka = stack.config.kafka
-    ensure_topics(kafka, [{"name": CHECKPOINTS, "partitions": 1, "config": {"cleanup.policy": "compact"}}])
-    other, ours = (Producer(kafka, [CHECKPOINTS], transactional_id=f"test.{name}") for name in ("other", "ours"))
+    kafka, topic = stack.config.kafka, "dmp.test.checkpoints"  # collectors of later tests read their own
+    ensure_topics(kafka, [{**CHECKPOINTS_TOPIC, "name": topic}])
+    other, ours = (Producer(kafka, [topic], transactional_id=f"test.{name}") for name in ("other", "ours"))
     with other.transaction():
-        other.send(CHECKPOINTS, b"{}", b"other")
+        other.send(topic, b"{}", b"other")
         other.flush()
         with ours.transaction():
-            ours.send(CHECKPOINTS, b"{}", b"test.ours")
-        assert not any(record.key == b"test.ours" for record in read_committed(kafka, CHECKPOINTS))
-        reader = read_committed(kafka, CHECKPOINTS, wait_for_open=True)
+            ours.send(topic, b"{}", b"test.ours")
+        assert not any(record.key == b"test.ours" for record in read_committed(kafka, topic))
+        reader = read_committed(kafka, topic, wait_for_open=True)
     assert any(record.key == b"test.ours" for record in reader)
 
 
