@@ -124,7 +124,8 @@ def test_replay_of_the_topics_gives_the_documents(platform: Platform, tmp_path: 
     done = subprocess.run(command, env={**platform.stack.env, **key}, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     for name in REPLAYED:
-        lines = (tmp_path / "out" / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
+        # Not splitlines, which ends a line at U+2028, too, and that may be within a trait.
+        lines = (tmp_path / "out" / f"{name}.jsonl").read_text(encoding="utf-8").split("\n")[:-1]
         replayed = sorted(lines)
         names = list(json.loads(lines[0])) if lines else []
         documents = [_as_replayed(row, names) for row in platform.documents(f"dmp-{name}")]
