@@ -145,8 +145,8 @@ class MemorySection(Section):
     elasticsearch_heap: int = Field(default=512, ge=256)  # the server
     jobmanager_heap: int = Field(default=384, ge=256)  # grows with the number of tasks, not with the data
     taskmanager_heap: int = Field(default=768, ge=256)  # for tasks, on top of the framework's own 128 MiB
-    taskmanager_managed: int = Field(default=1228, ge=128)  # RocksDB, batch operators; shared equally by the slots
-    taskmanager_network: int = Field(default=128, ge=64)  # buffers between tasks
+    taskmanager_managed: int = Field(default=1640, ge=128)  # RocksDB, batch operators; shared equally by the slots
+    taskmanager_network: int = Field(default=192, ge=64)  # buffers between tasks
 
 
 def _readable(value: Optional[Path]) -> Optional[Path]:
@@ -191,7 +191,7 @@ class FlinkSection(Section):
     """The cluster and its jobs."""
 
     parallelism: int = Field(default=2, ge=1, le=128)  # of each job
-    slots: int = Field(default=12, ge=1, le=128)  # enough for all jobs side by side at the default parallelism
+    slots: int = Field(default=16, ge=1, le=128)  # enough for all jobs side by side at the default parallelism
     checkpoint_interval_seconds: int = Field(default=2, ge=1, le=3600)  # what jobs write becomes visible as often
     state_backend: Literal["rocksdb", "hashmap"] = "rocksdb"  # hashmap is faster, and must fit into the heap
 

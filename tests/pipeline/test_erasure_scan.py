@@ -106,6 +106,7 @@ def test_no_byte_of_an_erased_person_is_left(platform: Platform) -> None:
     wait_for("its profile", lambda: any(TRAIT in document for document in documents(platform, wanted)))
 
     platform.dmp("erase", f"user_id:{LOGIN}", "--yes", "--timeout", "180")
+    wait_for("the device's new person", lambda: ("device_id", DEVICE) in platform.identities())
     platform.dmp("erase", f"device_id:{DEVICE}", "--yes", "--timeout", "180")  # nobody's, so not among the person's
     wait_for("the end of all documents", lambda: not documents(platform, wanted))
 
