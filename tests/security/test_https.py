@@ -24,6 +24,7 @@ GENERATE = ("generate", "--events", "200", "--rate", "2000", "--seed", "1", "--t
 
 @pytest.mark.stack
 def test_events_over_https_by_those_who_have_a_key(installation: Installation, tmp_path: Path) -> None:
+    assert_done(installation.dmp(installation.environment("dmp-setup", "dmp_setup"), "setup"))
     port, certificates = free_port(), installation.certificates
     url = f"https://127.0.0.1:{port}"
     tls = ("--tls-certificate", str(certificates.certificate), "--tls-key", str(certificates.key))
