@@ -99,6 +99,7 @@ def test_no_byte_of_an_erased_person_is_left(platform: Platform) -> None:
         event(2, userId=LOGIN, context={"device": {"id": DEVICE}}),
         event(3, userId=f"other-{RUN}", context={"device": {"id": DEVICE}}),  # a shared device: its links are refused
     ])  # fmt: skip
+    wait_for("the person", lambda: ("user_id", LOGIN) in platform.identities())
     platform.dmp("profile", "set", f"user_id:{LOGIN}", f"note={EDIT}")
     platform.assert_exact()
     expected = {topic.name for topic in COMPACTED}
