@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+import urllib.request
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -169,6 +170,14 @@ class Platform:
         answer = get_json(f"{self.cluster.rest}/jobs/{self.cluster.running()[job]}/exceptions")
         return len(answer["exceptionHistory"]["entries"])
 
+    def cancel_jobs(self) -> None:
+        """End all jobs, without savepoints."""
+        for job in self.cluster.running().values():
+            url = f"{self.cluster.rest}/jobs/{job}?mode=cancel"
+            with urllib.request.urlopen(urllib.request.Request(url, method="PATCH"), timeout=30):
+                pass
+        wait_for("the end of all jobs", lambda: not self.cluster.running())
+
     def kill(self, server: str) -> None:
         """kill -9 of one server and everything it started."""
         pid = Stack(self.stack.config).status()[server]["pid"]
@@ -185,18 +194,26 @@ class Platform:
         wait_for("a checkpoint", lambda: get_json(url)["counts"]["completed"] > before)
 
 
-@pytest.fixture(scope="session")
-def platform(stack: StackUnderTest) -> Platform:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of the tests of this folder, those marked `last` come after all others."""
+    here = [item for item in items if Path(__file__).parent in item.path.parents]
+    in_order = iter(sorted(here, key=lambda item: item.get_closest_marker("last") is not None))
+    items[:] = [next(in_order) if item in here else item for item in items]
+
+
+@pytest.fixture(scope="package")
+def platform(stack: StackUnderTest) -> Iterator[Platform]:
     """The session's stack with all jobs running."""
     running = Platform(stack)
     # Other tests of the session have sent hundreds of thousands of events, and commands about people; each recount here
     # would read them all.
     running.forget("dmp.events.raw", "dmp.events.rejected", "dmp.commands")
     running.dmp("submit", "all")
-    return running
+    yield running
+    running.cancel_jobs()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def gateway(platform: Platform) -> Iterator[str]:
     """`dmp sql --gateway`, as a user runs it; all SQL over REST of the session goes through it."""
     url = f"http://127.0.0.1:{platform.stack.config.ports.sql_gateway}"
