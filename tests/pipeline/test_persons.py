@@ -77,6 +77,7 @@ def test_refused_links_are_told_with_their_reason(platform: Platform) -> None:
 
 def test_an_erased_person_is_in_no_result_and_a_late_event_stays_suppressed(platform: Platform) -> None:
     login, cookie = own("erased-u"), own("erased-c")
+    before = platform.recount().suppressed
     platform.send([
         event(20, "2026-04-03T10:00:01Z", userId=login, anonymousId=cookie),
         event(21, "2026-04-03T10:00:02Z", anonymousId=cookie),
@@ -87,7 +88,7 @@ def test_an_erased_person_is_in_no_result_and_a_late_event_stays_suppressed(plat
     platform.dmp("erase", f"anonymous_id:{cookie}", "--yes")
     platform.send([event(23, "2026-04-03T10:00:04Z", userId=login), event(24, "2026-04-03T11:00:04Z", userId=login)])
     expected = platform.assert_exact()
-    assert expected.suppressed == 5
+    assert expected.suppressed - before == 5
     assert profile not in platform.profiles()
     assert not {(kind, id_) for kind, id_ in platform.identities() if id_ in (login, cookie)}
     wait_for("the count of suppressed events", lambda: platform.quality()["suppressed"][""] == expected.suppressed)
