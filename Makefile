@@ -6,6 +6,8 @@ PYTHON ?=
 CANDIDATES := $(if $(PYTHON),$(PYTHON),python3 python3.12 python3.11 python3.10 python3.9)
 # Flink 2.3 has wheels for these versions; Debian and Ubuntu ship venv without its ensurepip in a package of its own.
 FITS := import sys, venv, ensurepip; sys.exit(not (3, 9) <= sys.version_info[:2] <= (3, 12))
+# setuptools warns of every editable installation.
+PIP_INSTALL := PYTHONWARNINGS=ignore $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: setup up down status demo test debian-packages lint bench fuzz docs lock audit sbom
 
@@ -25,8 +27,8 @@ $(VENV)/.complete: pyproject.toml
 	  "$$found" -m venv --clear $(VENV); \
 	fi
 	@echo "Installing the project and what it needs into $(VENV); the first time this takes some minutes"
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@$(PIP_INSTALL) --upgrade pip
+	@$(PIP_INSTALL) --editable '.[dev]'
 	@touch $@
 
 up: setup
@@ -55,7 +57,7 @@ bench: setup
 
 # A coverage-guided fuzzer over every entrance: make fuzz ARGS="--seconds 600 cleaning http"
 fuzz: setup
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[fuzz]'
+	@$(PIP_INSTALL) --editable '.[fuzz]'
 	@$(VENV)/bin/python -m tests.fuzz $(ARGS)
 
 # The pages of docs/ that are generated from the schemas and the configuration.
