@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ENVIRONMENT
+from tests.stacks import ENVIRONMENT
 
 DMP = str(Path(sys.executable).with_name("dmp"))
 FOOTPRINT = Path(__file__).parents[2] / "bench" / "results" / "footprint.json"

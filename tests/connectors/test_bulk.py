@@ -17,7 +17,7 @@ from connectors.elasticsearch import BULK_BYTES, BulkWriter, Refusal, Write, con
 from dmp.config import ElasticsearchSection
 from schemas.setup import template
 from schemas.topics import METRICS
-from tests.conftest import StackUnderTest
+from tests.stacks import StackUnderTest
 
 ALIAS = f"test-bulk-{uuid.uuid4().hex}"
 INDEX = f"{ALIAS}-000001"

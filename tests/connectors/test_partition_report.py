@@ -16,7 +16,7 @@ from connectors.partition_report import hot_keys, keys_of, what_if
 from connectors.partitioning import DEFAULT, PARTITIONERS, murmur2
 from dmp.cli.events import generate
 from dmp.errors import UserError
-from tests.conftest import StackUnderTest
+from tests.stacks import StackUnderTest
 
 PARTITIONS = 4
 OPTIONS = {"range": "range:b,c,d", "weighted-random": "weighted-random:4,3,2,1"}

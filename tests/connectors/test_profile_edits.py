@@ -20,7 +20,7 @@ from dmp.config import ElasticsearchSection
 from dmp.core.edits import Change, Fields, apply_changes
 from dmp.errors import UserError
 from schemas.topics import Topic
-from tests.conftest import StackUnderTest
+from tests.stacks import StackUnderTest
 
 pytestmark = pytest.mark.stack
 

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from dashboards.kibana import ndjson
-from tests.conftest import ENVIRONMENT
 from tests.dashboards.saved_objects import problems
+from tests.stacks import ENVIRONMENT
 
 OBJECTS = len(ndjson().splitlines())
 Json = dict[str, Any]

@@ -7,9 +7,9 @@ from contextlib import closing
 
 import pytest
 
-from tests.conftest import StackUnderTest
 from tests.input.rabbitmq_node import Node
 from tests.input.written import Raw
+from tests.stacks import StackUnderTest
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from dmp.core.cleaning import Cleaner, Reject
 from dmp.core.identifiers import CleaningRules
 from dmp.core.privacy import PrivacyKeys
 from dmp.stack import Stack
-from tests.conftest import StackUnderTest
+from tests.stacks import StackUnderTest
 
 DMP = str(Path(sys.executable).with_name("dmp"))
 PATIENCE_SECONDS = 120  # busy machines are slow

@@ -24,8 +24,8 @@ from dmp.core.commands import CommandParser
 from dmp.core.privacy import pseudonym
 from dmp.secrets import load_keys
 from schemas.topics import COMMANDS, ERASURES
-from tests.conftest import StackUnderTest
 from tests.input.written import Written
+from tests.stacks import StackUnderTest
 
 pytestmark = pytest.mark.stack
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import StackUnderTest
 from tests.input.running import Running, kafka_away
 from tests.input.written import Raw
+from tests.stacks import StackUnderTest
 
 pytestmark = pytest.mark.stack
 

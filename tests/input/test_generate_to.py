@@ -16,10 +16,10 @@ import pytest
 from dmp.core.cleaning import Cleaner, Reject
 from dmp.core.identifiers import CleaningRules
 from dmp.core.privacy import PrivacyKeys
-from tests.conftest import StackUnderTest
 from tests.input.rabbitmq_node import Node, needs_rabbitmq
 from tests.input.running import DMP, PATIENCE_SECONDS, Running, free_port, get, metric
 from tests.input.written import Raw
+from tests.stacks import StackUnderTest
 
 pytestmark = pytest.mark.stack
 

@@ -21,7 +21,7 @@ from dmp.core.cleaning import Cleaner, CleanEvent
 from dmp.core.identifiers import CleaningRules
 from dmp.core.privacy import PrivacyKeys
 from dmp.errors import UserError
-from tests.conftest import ENVIRONMENT
+from tests.stacks import ENVIRONMENT
 
 NOW = "2026-01-31T08:00:10.000Z"
 SERVER = None

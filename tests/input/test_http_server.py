@@ -24,7 +24,6 @@ import urllib3
 from selenium import webdriver
 
 from connectors.partitioning import sha1
-from tests.conftest import StackUnderTest
 from tests.input.running import (
     PATIENCE_SECONDS,
     Running,
@@ -36,6 +35,7 @@ from tests.input.running import (
     wait_for,
 )
 from tests.input.written import Raw
+from tests.stacks import StackUnderTest
 
 pytestmark = pytest.mark.stack
 

@@ -22,8 +22,8 @@ from connectors.kafka import Producer, ensure_topics, read_committed
 from dmp.config import KafkaSection
 from dmp.errors import UserError
 from schemas.topics import EVENTS_RAW, EVENTS_REJECTED
-from tests.conftest import StackUnderTest
 from tests.input.written import Raw
+from tests.stacks import StackUnderTest
 
 pytestmark = pytest.mark.stack
 

@@ -14,10 +14,10 @@ import pytest
 from aio_pika.abc import AbstractChannel
 
 from connectors.kafka import Producer, ensure_topics
-from tests.conftest import StackUnderTest
 from tests.input.rabbitmq_node import Node, needs_rabbitmq
 from tests.input.running import Running, free_port, get, kafka_away, message_ids, metric
 from tests.input.written import Raw
+from tests.stacks import StackUnderTest
 
 pytestmark = [pytest.mark.stack, needs_rabbitmq]
 

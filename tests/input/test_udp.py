@@ -17,9 +17,9 @@ from connectors.collect.udp import DroppingQueue, Line, Rates, message
 from dmp.core.cleaning import Cleaner, CleanEvent, Reject
 from dmp.core.identifiers import CleaningRules
 from dmp.core.privacy import PrivacyKeys
-from tests.conftest import StackUnderTest
 from tests.input.running import Running, free_port, get, kafka_away, message_ids, metric
 from tests.input.written import Raw
+from tests.stacks import StackUnderTest
 
 NOW_MS = 1_769_846_405_000
 CLEANER = Cleaner(CleaningRules(), PrivacyKeys(b"test"))

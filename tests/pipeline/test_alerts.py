@@ -18,7 +18,7 @@ from connectors.webhook import signature
 from dmp.alerting import alerts_of, load_rules
 from tests.connectors.receiver import Receiver, receiving
 from tests.jobs.windows import as_given, metrics_row
-from tests.pipeline.conftest import Platform, wait_for, wait_until_equal
+from tests.pipeline.platform import Platform, wait_for, wait_until_equal
 
 pytestmark = pytest.mark.stack
 

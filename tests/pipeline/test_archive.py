@@ -19,7 +19,7 @@ import pyarrow.dataset
 import pytest
 
 from tests.docs.blocks import blocks, documents
-from tests.pipeline.conftest import Platform, wait_for
+from tests.pipeline.platform import Platform, wait_for
 from tests.pipeline.test_docs import run_block
 
 pytestmark = pytest.mark.stack

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 import uuid
 from collections import Counter, defaultdict
 from datetime import datetime, timedelta, timezone
@@ -14,13 +13,12 @@ import numpy as np
 import pytest
 
 from dmp.core.clusters import Model, profile_row, read_model
-from tests.pipeline.conftest import Platform, wait_for
-from tests.segments.recount import Purchase, members
+from tests.pipeline.audiences import assert_exact, changes, segments
+from tests.pipeline.platform import Platform, wait_for
 
 pytestmark = pytest.mark.stack
 
 RUN = uuid.uuid4().hex[:12]
-Member = tuple[str, str]
 MARGINS = (30, 60, 90, 120)
 """Seconds: how long before they leave a segment people appear; one of these is longer than the machine takes."""
 
@@ -33,43 +31,6 @@ def event(who: str, ago: timedelta, **fields: object) -> bytes:
 
 def person(platform: Platform, who: str, kind: str = "user_id") -> str:
     return wait_for(f"person {who}", lambda: platform.identities().get((kind, f"{who}-{RUN}")))
-
-
-def segments(platform: Platform) -> set[Member]:
-    return {(row["segment"], row["profile_id"]) for row in platform.documents("dmp-segments")}
-
-
-def changes(platform: Platform) -> list[dict[str, Any]]:
-    """What the topic tells, in order for each person."""
-    return [json.loads(message.value) for message in platform.topic("dmp.segment_changes")]
-
-
-def played_back(platform: Platform) -> set[Member]:
-    found: set[Member] = set()
-    for row in changes(platform):
-        member = (row["segment"], row["profile_id"])
-        assert (member in found) == (row["change"] == "left"), row
-        (found.add if row["change"] == "entered" else found.remove)(member)
-    return found
-
-
-def recount(platform: Platform) -> set[Member]:
-    purchases: dict[str, list[Purchase]] = defaultdict(list)
-    persons = platform.identities()
-    for message in platform.topic("dmp.events.clean"):
-        row = json.loads(message.value)
-        owner = persons.get((row["subject_type"], row["subject_id"]))
-        if owner and row["revenue_micros"] is not None:
-            purchases[owner].append((row["event_ms"], row["revenue_micros"] / 1_000_000))
-    return members(platform.documents("dmp-profiles"), purchases, round(time.time() * 1000))
-
-
-def assert_exact(platform: Platform) -> set[Member]:
-    """Wait until segments are those of a recount, and changes played back give them."""
-    platform.assert_exact()
-    wait_for("the recounted segments", lambda: segments(platform) == recount(platform))
-    wait_for("the changes to be committed", lambda: played_back(platform) == segments(platform))
-    return segments(platform)
 
 
 @pytest.fixture(scope="module", autouse=True)

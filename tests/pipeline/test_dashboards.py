@@ -31,7 +31,7 @@ from dashboards.server import answer
 from dmp.core.timestamps import parse_rfc3339, rfc3339
 from dmp.jobs import ALL
 from schemas.topics import ALERTS, CLUSTERS, RECOMMENDATIONS, Topic
-from tests.pipeline.conftest import Platform, wait_for
+from tests.pipeline.platform import Platform, wait_for
 
 pytestmark = pytest.mark.stack
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs.blocks import Block, blocks, documents
-from tests.pipeline.conftest import Platform
+from tests.pipeline.platform import Platform
 
 pytestmark = pytest.mark.stack
 

@@ -15,7 +15,7 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 from elasticsearch.helpers import scan
 
 from schemas.topics import IDENTITIES, INDEXED, MERGES, PROFILE_EDITS, PROFILES, REFUSED, TOPICS
-from tests.pipeline.conftest import Platform, wait_for
+from tests.pipeline.platform import Platform, wait_for
 
 pytestmark = pytest.mark.stack
 

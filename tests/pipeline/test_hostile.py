@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from schemas.topics import EVENTS_REJECTED, INDEX_REJECTED, PROFILES
-from tests.pipeline.conftest import Platform, wait_for
+from tests.pipeline.platform import Platform, wait_for
 
 pytestmark = pytest.mark.stack
 

@@ -10,7 +10,7 @@ import pytest
 from confluent_kafka import Producer
 
 from schemas.topics import INDEX_REJECTED, QUALITY
-from tests.pipeline.conftest import Platform, wait_for
+from tests.pipeline.platform import Platform, wait_for
 
 pytestmark = pytest.mark.stack
 

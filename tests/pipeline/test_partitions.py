@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from connectors.partitioning import murmur2
-from tests.pipeline.conftest import Platform, wait_for
+from tests.pipeline.platform import Platform, wait_for
 
 pytestmark = pytest.mark.stack
 

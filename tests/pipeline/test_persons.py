@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.pipeline.conftest import Platform, wait_for
+from tests.pipeline.platform import Platform, wait_for
 
 pytestmark = pytest.mark.stack
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.pipeline.conftest import Platform, wait_for
+from tests.pipeline.platform import Platform, wait_for
 
 pytestmark = pytest.mark.stack
 

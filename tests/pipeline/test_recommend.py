@@ -16,7 +16,7 @@ import pytest
 
 from dmp.config import RecommendationsSection
 from tests.identity.model import Identifier
-from tests.pipeline.conftest import Platform, wait_for, wait_until_equal
+from tests.pipeline.platform import Platform, wait_for, wait_until_equal
 from tests.recommend import recount
 from tests.recommend.recount import Rules, Seen
 

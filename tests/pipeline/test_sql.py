@@ -18,7 +18,7 @@ from dmp.errors import UserError
 from dmp.questions import Question, find_question, read_questions
 from schemas.sql_client import USE_SNAPSHOT, init_statements
 from schemas.topics import TOPICS
-from tests.pipeline.conftest import Platform, wait_for
+from tests.pipeline.platform import Platform, wait_for
 
 pytestmark = pytest.mark.stack
 

@@ -16,8 +16,8 @@ import pytest
 
 from dmp.core.identifiers import CleaningRules, parse_identifier
 from dmp.core.privacy import PrivacyKeys
-from tests.conftest import ENVIRONMENT
 from tests.identity.model import Identifier
+from tests.stacks import ENVIRONMENT
 
 pytestmark = pytest.mark.flink
 

@@ -27,10 +27,10 @@ from elasticsearch import Elasticsearch
 
 from dmp.stack import Stack
 from schemas.setup import roles
-from tests.conftest import StackUnderTest
 from tests.input.running import free_port
 from tests.security.certificates import Certificates, make_certificates
 from tests.security.servers import SecureElasticsearch, SecureKafka
+from tests.stacks import StackUnderTest
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "security.md"
 ADMIN, NOBODY = "admin", "nobody"

@@ -14,10 +14,10 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from tests.conftest import ENVIRONMENT
 from tests.input.running import DMP, Running, free_port
 from tests.security.certificates import Certificates, make_certificates
 from tests.security.conftest import Installation, assert_done
+from tests.stacks import ENVIRONMENT
 
 GENERATE = ("generate", "--events", "200", "--rate", "2000", "--seed", "1", "--to", "http", "--address")
 

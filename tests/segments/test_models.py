@@ -20,7 +20,7 @@ from sklearn.preprocessing import StandardScaler
 from dmp.core.clusters import DEFAULT_FEATURES, read_model
 from dmp.errors import UserError
 from dmp.training import train
-from tests.conftest import ENVIRONMENT
+from tests.stacks import ENVIRONMENT
 
 DMP = str(Path(sys.executable).with_name("dmp"))
 CENTRES = np.array([[20, 2, 0, 0, 1, 1, 0], [300, 40, 10, 900, 3, 4, 0], [2000, 3, 0, 0, 1, 1, 1990.0]])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ENVIRONMENT
+from tests.stacks import ENVIRONMENT
 
 DMP = str(Path(sys.executable).with_name("dmp"))
 

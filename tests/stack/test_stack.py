@@ -21,7 +21,7 @@ from dmp.stack.process import find
 from dmp.stack.server import get_json
 
 if TYPE_CHECKING:
-    from tests.conftest import StackUnderTest
+    from tests.stacks import StackUnderTest
 
 pytestmark = pytest.mark.stack
 
