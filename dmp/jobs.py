@@ -116,8 +116,7 @@ class Cluster:
         if result.returncode or not submitted:
             raise UserError(f"flink run refused {name}: {root_cause(result.stdout + result.stderr)}")
         job_id = submitted.group(1)
-        self._id_file(name).parent.mkdir(exist_ok=True)
-        self._id_file(name).write_text(job_id, encoding="utf-8")
+        self._note_run(name, job_id, self._runs(name) if "--fromSavepoint" in command else [])
         if rules := self._rules(name):
             self._rules_file(name).write_text(rules, encoding="utf-8")
         self._wait_until_running(name, job_id)
@@ -133,17 +132,22 @@ class Cluster:
         result = subprocess.run(command, env=self._stack.environment(), capture_output=True, text=True)
         if result.returncode:
             raise UserError(f"flink could not stop {name}: {root_cause(result.stdout + result.stderr)}")
+        self._note_run(name, job_id, self._runs(name))  # it may have been submitted by hand
         state = self.last_state(name)
         assert state is not None
         return state
 
     def last_state(self, name: str) -> Optional[Path]:
-        """The newest savepoint of the job or retained checkpoint of its last run; None when there is none."""
-        candidates = list((self._flink_folder / "savepoints" / name).glob("savepoint-*/_metadata"))
-        if self._id_file(name).exists():
-            job_id = self._id_file(name).read_text(encoding="utf-8")
-            candidates += (self._flink_folder / "checkpoints" / job_id).glob("chk-*/_metadata")
-        return max(candidates, key=lambda file: file.stat().st_mtime).parent if candidates else None
+        """The newest savepoint or retained checkpoint of a job's runs since it was started anew; None without any.
+
+        The last run may have ended before its first checkpoint, so those before count, too.
+        """
+        found: list[Path] = []
+        for run in self._runs(name):
+            # Flink puts the beginning of the run's id into the name of a savepoint.
+            found += (self._flink_folder / "savepoints" / name).glob(f"savepoint-{run[:6]}-*/_metadata")
+            found += (self._flink_folder / "checkpoints" / run).glob("chk-*/_metadata")
+        return max(found, key=lambda file: file.stat().st_mtime).parent if found else None
 
     def _refuse_second_copy(self) -> None:
         """UserError when an archive that starts from the earliest event would write again what is there."""
@@ -155,8 +159,18 @@ class Cluster:
                 "move the folder away, or set archive.path to another one"
             )
 
-    def _id_file(self, name: str) -> Path:
+    def _runs_file(self, name: str) -> Path:
         return self._flink_folder / "jobs" / name
+
+    def _runs(self, name: str) -> list[str]:
+        """Ids of the job's runs since it was last started anew."""
+        file = self._runs_file(name)
+        return file.read_text(encoding="utf-8").split() if file.exists() else []
+
+    def _note_run(self, name: str, job_id: str, before: list[str]) -> None:
+        self._runs_file(name).parent.mkdir(exist_ok=True)
+        runs = [run for run in before if run != job_id]
+        self._runs_file(name).write_text("\n".join([*runs, job_id]), encoding="utf-8")
 
     def _rules_file(self, name: str) -> Path:
         return self._flink_folder / "jobs" / f"{name}.rules"
