@@ -43,7 +43,7 @@ SETTINGS = {
 }
 
 DEDUPLICATION_TTL = "24 h"
-_VIEW = re.compile(r"CREATE TEMPORARY VIEW (?P<name>\w+) AS\s")
+VIEW = re.compile(r"CREATE TEMPORARY VIEW (?P<name>\w+) AS\s")
 _INSERT = re.compile(r"INSERT INTO (?P<table>\w+)\s")
 
 
@@ -118,8 +118,8 @@ class Job:
             kept_bytes=f"CAST(`value` AS VARBINARY({MAX_EVENT_BYTES}))",
         )
         text = files("jobs").joinpath(file_name).read_text(encoding="utf-8")
-        for statement in _statements(Template(text).substitute(parameters)):
-            view = _VIEW.match(statement)
+        for statement in statements(Template(text).substitute(parameters)):
+            view = VIEW.match(statement)
             if view:
                 self.view(view["name"], statement[view.end() :])
             elif self._sinks is None or _INSERT.match(statement)["table"] in self._sinks:
@@ -169,7 +169,7 @@ def run(name: str, build: Callable[[Any], None], kind: type[Job] = Job) -> None:
         job.submit()
 
 
-def _statements(script: str) -> Iterator[str]:
+def statements(script: str) -> Iterator[str]:
     """The statements of a script without comments; each ends with `;` at the end of a line."""
     code = "\n".join(line for line in script.splitlines() if not line.lstrip().startswith("--"))
     return (part.strip() for part in (code + "\n").split(";\n") if part.strip())

@@ -43,8 +43,8 @@ class Run(NamedTuple):
 
 def run(how: Run, events: Iterable[Event], commands: Iterable[Command], config: Config, folder: Path) -> Results:
     """The final rows of each view, sorted. Rows that are there twice or less than never are an error."""
-    _write(folder / "events", map(_event_row, events))
-    _write(folder / "commands", map(_command_row, commands))
+    _write(folder / "events", map(event_row, events))
+    _write(folder / "commands", map(command_row, commands))
     job_over_files(how, config, folder).statements.execute().wait()
     return Results(*(_final_rows(folder / view) for view in RESULTS))
 
@@ -78,12 +78,12 @@ def _write(folder: Path, rows: Iterable[Mapping[str, Any]]) -> None:
         (folder / f"{number}.json").write_text("".join(lines[number::FILES]), encoding="utf-8")
 
 
-def _event_row(event: Event) -> dict[str, Any]:
+def event_row(event: Event) -> dict[str, Any]:
     previous_id = event.previous[0][1] if event.previous else None
     return {"event_ms": event.at, **dict(event.identifiers), "previous_id": previous_id}
 
 
-def _command_row(command: Command) -> dict[str, Any]:
+def command_row(command: Command) -> dict[str, Any]:
     a_type, a_id = command.a
     b_type, b_id = command.b or (None, None)
     pair = {"a_type": a_type, "a_id": a_id, "b_type": b_type, "b_id": b_id}

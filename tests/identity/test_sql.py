@@ -11,8 +11,9 @@ import pytest
 from pyflink.table import ExplainDetail
 
 from dmp.config import Config, IdentitySection
-from tests.identity import graphs, model
-from tests.identity.sql_run import Results, Run, job_over_files, run
+from tests.identity import model
+from tests.identity.sql_run import Run, job_over_files, run
+from tests.identity.trials import as_one_input, compare, expected, many_graphs
 
 pytestmark = pytest.mark.flink
 
@@ -41,10 +42,7 @@ def test_random_graphs_equal_the_model(trial: Trial, config: Config, java: None,
     random = Random(trial.seed)
     some = many_graphs(random, trial.graphs)
     results = run(trial.how, *as_one_input(random, some), with_limits(config, trial.limits), tmp_path)
-    for view, rows, wanted in zip(Results._fields, results, expected(some, trial.limits)):
-        missing, unexpected = sorted({*wanted} - {*rows}), sorted({*rows} - {*wanted})
-        assert not missing and not unexpected, f"{view}: missing {missing[:3]}, unexpected {unexpected[:3]}"
-        assert rows == wanted
+    compare(results, expected(some, trial.limits))
 
 
 def test_another_order_of_types_means_other_subjects(
@@ -78,24 +76,5 @@ def test_whatever_may_be_taken_back_is_counted_by_aggregates_that_can(
         assert "changelogMode=[I]" in plan[number + 1], plan[number]
 
 
-def many_graphs(random: Random, count: int) -> list[graphs.Graph]:
-    return [graphs.graph(random, f"{number}.") for number in range(count)]
-
-
-def as_one_input(random: Random, some: list[graphs.Graph]) -> graphs.Graph:
-    """All events and all commands, mixed, some of them twice."""
-    events = graphs.shuffled(random, [event for events, _ in some for event in events])
-    return events, graphs.shuffled(random, [command for _, commands in some for command in commands])
-
-
 def with_limits(config: Config, limits: model.Limits) -> Config:
     return config.model_copy(update={"identity": IdentitySection(**limits._asdict())})
-
-
-def expected(some: list[graphs.Graph], limits: model.Limits) -> Results:
-    persons, refused = [], []
-    for events, commands in some:
-        result = model.identities(events, commands, limits)
-        persons += [(*identifier, profile) for identifier, profile in result.profiles.items()]
-        refused += [(*a, *b, reason) for (a, b), reason in result.refused.items()]
-    return Results(sorted(persons), sorted(refused))
