@@ -66,10 +66,10 @@ class Kafka(Server):
     def _format_storage(self) -> None:
         """Give the data folder its cluster id; Kafka does this only on request."""
         cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        command = [*self._java(["-Xmx128m"]), "kafka.tools.StorageTool", "format", "--cluster-id", cluster_id]
-        done = subprocess.run(
-            [*command, "--config", str(self._properties)], env=clean_environment(), capture_output=True, text=True
-        )
+        # In one word with its option, for one id in 64 begins with a dash.
+        options = [f"--cluster-id={cluster_id}", "--config", str(self._properties)]
+        command = [*self._java(["-Xmx128m"]), "kafka.tools.StorageTool", "format", *options]
+        done = subprocess.run(command, env=clean_environment(), capture_output=True, text=True)
         if done.returncode != 0:
             self.output.write_text(done.stdout + done.stderr, encoding="utf-8")
             raise UserError(f"Kafka cannot format its data folder {self._folder / 'data'}: see {self.output}")

@@ -9,6 +9,7 @@ import socket
 import stat
 import subprocess
 import urllib.request
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable
@@ -139,11 +140,14 @@ def test_server_that_cannot_start_shows_its_last_words(make_stack: Callable[...,
     assert done.returncode == 2 and last_line.startswith("dmp: Kafka cannot format its data folder")
 
 
-def test_down_ends_a_half_started_server_and_purge_removes_its_files(make_stack: Callable[..., StackUnderTest]) -> None:
+def test_down_ends_a_half_started_server_and_purge_removes_its_files(
+    make_stack: Callable[..., StackUnderTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
     made = make_stack()
     running = Stack(made.config)
     (kafka,) = [server for server in running.servers if server.name == "kafka"]
     kafka.surroundings.logs.mkdir(parents=True)
+    monkeypatch.setattr("uuid.uuid4", lambda: uuid.UUID(bytes=b"\xf8" * 16))  # in base64 it begins with a dash
     process = kafka.start()
     assert made.dmp("down", "--purge").returncode == 0
     process.wait(10)
