@@ -153,7 +153,7 @@ class Platform:
         for what in ("windows", "identities", "refused", "profiles"):
             wait_until_equal(what, getattr(self, what), getattr(expected, what))
         wait_for("all totals", lambda: self._totals() == (expected.received, expected.accepted, expected.duplicates))
-        assert self.quality()["rejected"] == expected.rejected
+        wait_until_equal("rejects", lambda: self.quality()["rejected"], expected.rejected)
         assert expected.received == expected.accepted + sum(expected.rejected.values()) + expected.duplicates
         return expected
 
