@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -21,6 +20,7 @@ from dmp.core.cleaning import Cleaner, Reject
 from dmp.core.identifiers import CleaningRules
 from dmp.core.privacy import PrivacyKeys
 from dmp.stack import Stack
+from tests import waiting
 from tests.stacks import StackUnderTest
 
 DMP = str(Path(sys.executable).with_name("dmp"))
@@ -30,14 +30,8 @@ R = TypeVar("R", bound="Running")
 
 
 def wait_for(what: str, probe: Callable[[], T], seconds: float = PATIENCE_SECONDS) -> T:
-    """The first true answer of `probe`."""
-    deadline = time.monotonic() + seconds
-    while True:
-        answer = probe()
-        if answer:
-            return answer
-        assert time.monotonic() < deadline, f"{what} did not happen within {seconds:.0f} s"
-        time.sleep(0.05)
+    """The first true answer of `probe`, which asks a process here: at once."""
+    return waiting.wait_for(what, probe, seconds, pause_seconds=0.05)
 
 
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:

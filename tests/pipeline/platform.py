@@ -21,6 +21,7 @@ from connectors.kafka import read_committed
 from dmp.jobs import Cluster
 from dmp.stack import Stack
 from dmp.stack.server import get_json
+from tests import waiting
 from tests.identity.model import Identifier
 from tests.pipeline.recount import Profile, Recount, WindowKey, recount
 from tests.stacks import StackUnderTest
@@ -30,14 +31,8 @@ T = TypeVar("T")
 
 
 def wait_for(what: str, probe: Callable[[], T], seconds: float = SETTLE_SECONDS) -> T:
-    """The first true answer of `probe`; fails the test with the last one when it never comes."""
-    deadline = time.monotonic() + seconds
-    while True:
-        answer = probe()
-        if answer:
-            return answer
-        assert time.monotonic() < deadline, f"{what} did not happen within {seconds:.0f} s: {answer!r}"
-        time.sleep(0.5)
+    """The first true answer of `probe`, which asks servers: not too often."""
+    return waiting.wait_for(what, probe, seconds, pause_seconds=0.5)
 
 
 def wait_until_equal(what: str, probe: Callable[[], dict[Any, Any]], expected: dict[Any, Any]) -> None:
