@@ -49,11 +49,13 @@ test: setup debian-packages
 debian-packages:
 	@sh tests/install_debian.sh
 
-# Precision and recall of alerts (bench/alerts.py), then what identity costs beside windows (bench/identity.py):
-# make bench ARGS="--events 300000 --out /tmp/bench"
+# Measurements, see docs/benchmarks.md: make bench BENCH=identity ARGS="--events 300000 --out /tmp/bench"
+BENCH := throughput
 bench: setup
-	@$(VENV)/bin/python bench/alerts.py
-	@$(VENV)/bin/python bench/identity.py $(ARGS)
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]' || \
+	  echo "Peers of the project cannot be installed here; the report names those that are missing" >&2
+	@$(VENV)/bin/dmp up
+	@$(VENV)/bin/python -m bench $(BENCH) $(ARGS)
 
 # A coverage-guided fuzzer over every entrance: make fuzz ARGS="--seconds 600 cleaning http"
 fuzz: setup

@@ -6,7 +6,7 @@ short to long, are planted among them. An alert is right if it falls into an inc
 where it names one; an incident is found if an alert of the rule that is meant for it falls into it. Seeds are fixed, so
 that the figures are those of the rules.
 
-    python bench/alerts.py --hours 24 --seeds 5
+    python -m bench alerts --hours 24 --seeds 5
 """
 
 from __future__ import annotations

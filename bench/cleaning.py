@@ -1,4 +1,4 @@
-"""Events per second of Cleaner.clean on one core: `python bench/cleaning.py [--events N] [--vault] [--profile]`.
+"""Events per second of Cleaner.clean on one core: `python -m bench cleaning [--events N] [--vault] [--profile]`.
 
 The best of three runs over a realistic mix of about 400 bytes an event. "warm": few persons, so every cache hits.
 "cold": a new person in every event, so no cache of identifiers, contacts or addresses ever hits.

@@ -1,4 +1,4 @@
-"""How much one HTTP collector takes, beside a bare ASGI "hello" on the same server: `python bench/collector.py`.
+"""How much one HTTP collector takes, beside a bare ASGI "hello" on the same server: `python -m bench collector`.
 
 Both run as one process each, one after the other in rounds; wrk sends, which takes processor time of the same machine.
 Rates are per second of processor time of the server as well, which is what another core would add. Needs a running
@@ -24,6 +24,8 @@ from typing import NamedTuple
 
 import click
 import psutil
+
+from dmp.jobs import PROJECT
 
 BODY_SCRIPT = """
 wrk.method = "POST"
@@ -70,7 +72,7 @@ class Result(NamedTuple):
 @contextmanager
 def server(command: list[str], url: str) -> Iterator[psutil.Process]:
     env = {**os.environ, "DMP_WRITE_KEYS": "bench=bench-key"}
-    process = subprocess.Popen(command, env=env, stderr=subprocess.DEVNULL, cwd=Path(__file__).parent)
+    process = subprocess.Popen(command, env=env, stderr=subprocess.DEVNULL, cwd=PROJECT)
     try:
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline and process.poll() is None:
@@ -113,8 +115,8 @@ def main(rounds: int, seconds: int, connections: int, port: int, as_json: bool) 
     if not shutil.which("wrk"):
         raise click.ClickException("wrk is missing: apt-get install wrk")
     url = f"http://127.0.0.1:{port}"
-    python = [sys.executable, "-m", "uvicorn", "collector:hello", "--port", str(port), "--log-level", "error"]
-    bare = [*python, "--loop", "uvloop", "--http", "httptools", "--app-dir", str(Path(__file__).parent)]
+    python = [sys.executable, "-m", "uvicorn", "bench.collector:hello", "--port", str(port), "--log-level", "error"]
+    bare = [*python, "--loop", "uvloop", "--http", "httptools", "--app-dir", str(PROJECT)]
     collector = [str(Path(sys.executable).with_name("dmp")), "collect", "http", "--port", str(port)]
     event, batch = json.dumps(EVENT), json.dumps({"batch": [EVENT] * 20})
     stages = {

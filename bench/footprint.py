@@ -1,4 +1,4 @@
-"""What an event costs and leaves behind on the local stack: `python bench/footprint.py --out FILE [--events N]`.
+"""What an event costs and leaves behind on the local stack: `python -m bench footprint --out FILE [--events N]`.
 
 Start with a fresh stack: `dmp down --purge && dmp up && dmp submit all`. Generated events go through the whole
 platform, first some that warm it up, then those that are measured. The JSON has the processor seconds of each server

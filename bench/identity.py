@@ -1,4 +1,4 @@
-"""What identity costs beside windows: `make bench`, or `python bench/identity.py [--events N] [--rounds R] ...`.
+"""What identity costs beside windows, over files: `python -m bench identity [--events N] [--rounds R] ...`.
 
 Each stage is a bounded streaming job over the same files, in a process and JVM of its own, where it first runs over a
 few events, so that Flink's code is compiled. It counts from submission to end, without planning; there are no
@@ -10,10 +10,8 @@ identity the job `identity` with one, two or three hops
 results  the jobs `metrics` and `profiles` with persons, over the final identities (as `dmp replay` runs them; in one
          job with identity, persons would have to come back through Kafka, see jobs/pipeline.py)
 
-An event draws its person, and one of the person's three devices and three cookies; every fifth has a login. In
-`all-new` a person has ten events and nearly every link is new, in `steady` four of five were seen before. Every reader
-has one file with events of all moments, like a partition of Kafka: with more files than readers time would begin again
-half-way, and links seen before would get an earlier first sighting.
+The mixes are those of workload.py. Every reader has one file with events of all moments, like a partition of Kafka:
+with more files than readers time would begin again half-way, and links seen before would get an earlier first sighting.
 """
 
 from __future__ import annotations
@@ -21,7 +19,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -35,14 +32,12 @@ from typing import Any, Callable, NamedTuple
 import orjson
 import psutil
 
+from bench import report
+from bench.workload import MIXES, make_events
 from dmp.config import IdentitySection, load_config
+from dmp.jobs import PROJECT
 from dmp.stack.java import java_home
 
-# PyFlink puts the project on the path only where the project is the working directory.
-sys.path.insert(0, str(Path(__file__).parent.parent))
-
-FIRST_MS = 1_740_000_000_000
-EVENTS_A_SECOND = 5_000
 EVENTS_FOR_WARMING = 30_000
 STRINGS = """event, type, channel, campaign, campaign_source, campaign_medium, user_id, email, phone, device_id,
 anonymous_id, previous_id, subject_type, subject_id, email_masked, phone_masked, device_kind"""
@@ -117,38 +112,6 @@ STAGES = {
     IDENTITY: Stage(identity),
     RESULTS: Stage(results),
 }
-# Persons for so many events. A person has up to 7 identifiers and 15 links.
-MIXES = {"steady": lambda events: max(1, events * 3 // 200), "all-new": lambda events: max(1, events // 10)}
-
-
-def make_events(random: Random, count: int, persons: int) -> Iterator[dict[str, Any]]:
-    for number in range(count):
-        person = random.randrange(persons)
-        event = {
-            "event_ms": FIRST_MS + number * 1000 // EVENTS_A_SECOND,
-            "late": False,
-            "channel": random.choice(["web", "app", "store"]),
-            "device_kind": random.choice(["desktop", "mobile"]),
-            "device_id": f"{person:08x}-d{random.randrange(3)}",
-            "anonymous_id": f"{person:08x}-c{random.randrange(3)}",
-            **random.choice(KINDS),
-        }
-        if event["event"] == "Order Completed":
-            event["revenue_micros"] = random.randrange(100_000_000)
-        event["subject_type"], event["subject_id"] = "device_id", event["device_id"]
-        if random.random() < 0.2:
-            event["user_id"] = f"{person:08x}"
-            event["subject_type"], event["subject_id"] = "user_id", event["user_id"]
-        yield event
-
-
-KINDS = [
-    {"type": "page", "event": "page"},
-    {"type": "screen", "event": "screen", "campaign": "spring", "campaign_source": "mail"},
-    {"type": "track", "event": "Product Viewed"},
-    {"type": "track", "event": "Order Completed"},
-]
-
 
 def write_input(folder: Path, count: int, persons: int, readers: int) -> int:
     """Writes the events, a file for each reader, and no commands. How many identifiers there are."""
@@ -218,9 +181,9 @@ def cpu_seconds(process: psutil.Process) -> float:
 
 
 def in_a_process(*arguments: str) -> Any:
-    """What this script prints when it runs again with other arguments, and thus a JVM of its own."""
-    command = [sys.executable, __file__, *sys.argv[1:], *arguments]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    """What this bench prints when it runs again with other arguments, and thus a JVM of its own."""
+    command = [sys.executable, "-m", "bench", "identity", *sys.argv[1:], *arguments]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, cwd=PROJECT)
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -262,18 +225,6 @@ def as_table(measures: list[Measure]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def machine() -> dict[str, Any]:
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    models = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return {
-        "processor": models[0] if models else platform.processor(),
-        "processors": psutil.cpu_count(),
-        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
-        "system": platform.platform(),
-        "load": round(psutil.getloadavg()[0], 1),
-    }
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=1_000_000, help="of each mix (default: 1,000,000)")
@@ -309,26 +260,19 @@ def main() -> None:
         run_stage(STAGES[args.stage], args.input / "warming", settings)
         print(json.dumps(run_stage(STAGES[args.stage], args.input / "measured", settings)))
     else:
-        report(args, settings)
+        compare_stages(args, settings)
 
 
-def report(args: argparse.Namespace, settings: dict[str, str]) -> None:
+def compare_stages(args: argparse.Namespace, settings: dict[str, str]) -> None:
     args.stages = [BASELINE, *(stage for stage in args.stages if stage != BASELINE)]
-    about = {"machine": machine(), "rounds": args.rounds, "heap": args.heap, "settings": settings}
+    about = {"machine": report.machine(), "rounds": args.rounds, "heap": args.heap, "settings": settings}
     measures = list(compare(args))
     about["load_at_the_end"] = round(psutil.getloadavg()[0], 1)
     table = as_table(measures)
-    facts = {**about["machine"], **{key: value for key, value in about.items() if key != "machine"}}
-    described = "\n".join(f"- {key}: {value}" for key, value in facts.items())
     note = f"Medians of {args.rounds} rounds; `{TOGETHER}` is the sum of two jobs, one after the other."
-    text = f"{table}\n{note}\n\n{described}\n"
-    print(f"\n{text}")
-    if args.out:
-        args.out.mkdir(parents=True, exist_ok=True)
-        rows = [{**one._asdict(), "runs": [run._asdict() for run in one.runs]} for one in measures]
-        everything = {**about, "measures": rows}
-        (args.out / "identity.json").write_text(json.dumps(everything, indent=1) + "\n")
-        (args.out / "identity.md").write_text(text)
+    facts = {**about["machine"], **{key: value for key, value in about.items() if key != "machine"}}
+    rows = [{**one._asdict(), "runs": [run._asdict() for run in one.runs]} for one in measures]
+    report.write(args.out, "identity", {**about, "measures": rows}, f"{table}\n{note}\n\n{report.facts(facts)}")
 
 
 if __name__ == "__main__":

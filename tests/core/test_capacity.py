@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import runpy
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -12,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench import identity
 from dmp.core.capacity import CLEANING, COSTS, GB, MIB, SOURCES, Costs, Have, Load, Rules, measured_costs, plan
 from dmp.core.queueing import mgc, mmc, split
 
-BENCH = Path(__file__).parents[2] / "bench"
-FOOTPRINT = BENCH / "results" / "footprint.json"
+FOOTPRINT = Path(__file__).parents[2] / "bench" / "results" / "footprint.json"
 LOAD = Load(
     rate=1000, peak=4000, event_bytes=500, retention_days=7, identifiers=1e6, window_seconds=10, window_days=100
 )
@@ -161,13 +160,12 @@ def test_measured_costs_replace_those_that_are_measured() -> None:
 
 
 def test_the_bench_of_identity_gives_flinks_processor_time_by_the_dearest_mix() -> None:
-    bench = runpy.run_path(str(BENCH / "identity.py"))
     rows = [
-        bench["Measure"](mix, stage, 1000, 100, cpu_seconds, 1.0, [])._asdict()
+        identity.Measure(mix, stage, 1000, 100, cpu_seconds, 1.0, [])._asdict()
         for mix, stage, cpu_seconds in (
-            ("steady", bench["TOGETHER"], 0.5),
-            ("all-new", bench["TOGETHER"], 0.7),
-            ("all-new", bench["BASELINE"], 90.0),
+            ("steady", identity.TOGETHER, 0.5),
+            ("all-new", identity.TOGETHER, 0.7),
+            ("all-new", identity.BASELINE, 90.0),
         )
     ]
     assert measured_costs(ROUND, {"measures": rows}) == replace(ROUND, flink=CLEANING + 0.0007)

@@ -1,0 +1,26 @@
+"""`python -m bench NAME [OPTION]...`, in the project's folder: one measurement; without a name, which there are."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+BENCHES = ("throughput", "identity", "cleaning", "footprint", "collector", "alerts")
+
+
+def main() -> None:
+    name = sys.argv[1] if len(sys.argv) > 1 else ""
+    if name not in BENCHES:
+        lines = [f"  {bench:<11} {summary(bench)}" for bench in BENCHES]
+        sys.exit("\n".join(["python -m bench NAME [OPTION]..., NAME being one of", *lines]))
+    sys.argv = [f"python -m bench {name}", *sys.argv[2:]]
+    import_module(f"bench.{name}").main()
+
+
+def summary(bench: str) -> str:
+    """The first line of what a bench says of itself."""
+    return str(import_module(f"bench.{bench}").__doc__).splitlines()[0].split(": `")[0].rstrip(".")
+
+
+if __name__ == "__main__":
+    main()

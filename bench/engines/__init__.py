@@ -1,0 +1,1 @@
+"""What does the work of a stage: our jobs on Flink, and its peers, a file each."""

@@ -1,0 +1,234 @@
+"""The stages of our jobs: submitted by `flink run` to the cluster of the configuration, with topics of their own.
+
+As a script, which `flink run` calls, it builds and submits one job of a stage.
+
+limit       the windows of `metrics` by built-in functions alone: Flink parses the JSON, subjects stand for persons
+metrics     the jobs `clean` and `metrics`, windows alone to Kafka; each subject is a person of its own
+identity    with the job `identity`: windows and who is who to Kafka
+everything  the jobs `pipeline` and `segments`: all results to Kafka
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Collection
+from pathlib import Path
+from typing import Callable, NamedTuple, Optional
+
+from bench.processes import Watch
+from bench.progress import Run, Sample, measured
+from bench.topics import delete, ends, windows
+from bench.workload import RawTopic
+from connectors.kafka import Topic as KafkaTopic
+from connectors.kafka import ensure_topics
+from dmp.config import Config, load_config
+from dmp.jobs import PROJECT, Cluster, root_cause
+from dmp.stack import Stack
+from dmp.stack.server import get_json
+from jobs.job import Job
+from schemas.tables import with_options
+from schemas.topics import EVENTS_RAW, IDENTITIES, METRICS, REFUSED, TOPICS, Topic
+
+POLL_SECONDS = 0.5
+CHECKPOINTS = 3
+"""So many must complete after the last result for a run to be over: what comes back from dmp.identities takes two."""
+
+SOURCE = re.compile(r'operator_name="Source:_[^"]*(events_raw|parsed)')
+"""Operators whose input are the raw messages."""
+
+PARSED = """CREATE TABLE parsed (
+  type STRING, event STRING, messageId STRING, userId STRING, anonymousId STRING, `timestamp` TIMESTAMP_LTZ(3),
+  properties ROW<revenue DECIMAL(18, 6)>,
+  context ROW<channel STRING, campaign ROW<name STRING>, device ROW<id STRING>>,
+  arrival AS PROCTIME()
+)"""
+# What is no JSON has no messageId. The same deduplication as in clean.sql.
+LIMIT = """INSERT INTO metrics
+SELECT
+  window_start, TIMESTAMPADD(SECOND, {seconds}, window_start), channel, event, campaign,
+  COUNT(*), COUNT(DISTINCT subject), CAST(SUM(revenue) AS DOUBLE), CAST(0 AS BIGINT)
+FROM (
+  SELECT
+    TO_TIMESTAMP_LTZ(
+      TIMESTAMPDIFF(SECOND, TO_TIMESTAMP_LTZ(0, 3), `timestamp`) / {seconds} * CAST({seconds}000 AS BIGINT), 3
+    ) AS window_start,
+    COALESCE(context.channel, '') AS channel,
+    CASE WHEN type = 'track' THEN event ELSE type END AS event,
+    COALESCE(context.campaign.name, '') AS campaign,
+    COALESCE(userId, context.device.id, anonymousId) AS subject,
+    COALESCE(properties.revenue, 0) AS revenue,
+    COUNT(*) OVER (
+      PARTITION BY messageId ORDER BY arrival ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+    ) AS nth
+  FROM parsed
+  WHERE messageId IS NOT NULL
+)
+WHERE nth = 1
+GROUP BY window_start, channel, event, campaign"""
+
+
+def limit(job: Job) -> None:
+    job.table(METRICS)
+    kafka = {"connector": "kafka", "topic": EVENTS_RAW.name, "scan.startup.mode": "earliest-offset"}
+    kafka["properties.bootstrap.servers"] = job.config.kafka.bootstrap_servers
+    json = {"format": "json", "json.ignore-parse-errors": "true", "json.timestamp-format.standard": "ISO-8601"}
+    job.sql(with_options(PARSED, {**kafka, **json}))
+    job.statements.add_insert_sql(LIMIT.format(seconds=job.config.windows.seconds))
+
+
+def metrics(job: Job) -> None:
+    from jobs import clean, metrics
+
+    clean.build(job)
+    job.view(
+        "persons",
+        "SELECT DISTINCT subject_type AS type, subject_id AS id, subject_id AS profile_id FROM events "
+        "WHERE subject_id IS NOT NULL",
+    )
+    metrics.build(job)
+
+
+def identity(job: Job) -> None:
+    from jobs import clean, commands, identity, metrics, upstream
+
+    clean.build(job)
+    commands.build(job)
+    identity.build(job)
+    upstream.persons(job)
+    metrics.build(job)
+
+
+def pipeline(job: Job) -> None:
+    from jobs import pipeline
+
+    pipeline.build(job)
+
+
+def segments(job: Job) -> None:
+    from jobs import segments
+
+    segments.build(job)
+
+
+class Part(NamedTuple):
+    """A job of a stage, and the topics that it writes; None: all."""
+
+    build: Callable[[Job], None]
+    sinks: Optional[Collection[Topic]] = None
+
+
+STAGES: dict[str, dict[str, Part]] = {
+    "limit": {"limit": Part(limit)},
+    "metrics": {"metrics": Part(metrics, (METRICS,))},
+    "identity": {"identity": Part(identity, (METRICS, IDENTITIES, REFUSED))},
+    "everything": {"pipeline": Part(pipeline), "segments": Part(segments)},
+}
+
+
+class BenchJob(Job):
+    """A job whose topics have a prefix of their own; raw events come from `raw`."""
+
+    def __init__(self, name: str, prefix: str, raw: str, sinks: Optional[Collection[Topic]]) -> None:
+        self._prefix, self._raw = prefix, raw
+        super().__init__(name, load_config(), sinks=sinks)
+
+    def sql(self, statement: str) -> None:
+        super().sql(re.sub(r"(?<='topic' = ')[^']+", self._own, statement))
+
+    def _own(self, topics: re.Match[str]) -> str:
+        names = topics.group().split(";")
+        return ";".join(self._raw if name == EVENTS_RAW.name else self._prefix + name for name in names)
+
+
+class Flink:
+    """Runs stages on the running stack of a configuration."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._cluster = Cluster(config)
+        self._stack = Stack(config)
+        self._number = 0
+
+    def run(self, stage: str, raw: RawTopic) -> Run:
+        self._number += 1
+        name = f"bench-{stage}-{self._number}-{time.time_ns() // 1_000_000_000}"
+        own = [f"{name}.{topic.name}" for topic in TOPICS]
+        ensure_topics(self._config.kafka, [KafkaTopic(name=topic, partitions=4, config={}) for topic in own])
+        servers = {server: status["pid"] for server, status in self._stack.status().items() if status["pid"]}
+        jobs: list[str] = []
+        try:
+            with Watch(servers) as watch:
+                begin = time.monotonic()
+                jobs += [self._submit(stage, part, name, raw) for part in STAGES[stage]]
+                samples, last = self._follow(jobs, own, raw, begin)
+            found = windows(self._config.kafka, f"{name}.{METRICS.name}")
+        finally:
+            for job in jobs:
+                self._cancel(job)
+            delete(self._config.kafka, own)
+        return measured(last, samples, raw.messages, watch, found)
+
+    def _submit(self, stage: str, part: str, name: str, raw: RawTopic) -> str:
+        command = [str(self._stack.flink_command()), "run", "--detached", "-pyfs", str(self._cluster.pack())]
+        command += ["-py", str(Path(__file__)), stage, part, name, raw.name]
+        done = subprocess.run(command, env=self._stack.environment(), capture_output=True, text=True, cwd=PROJECT)
+        submitted = re.search(r"JobID ([0-9a-f]{32})", done.stdout)
+        if done.returncode or not submitted:
+            raise SystemExit(f"flink run refused {stage}: {root_cause(done.stdout + done.stderr)}")
+        return submitted.group(1)
+
+    def _follow(self, jobs: list[str], own: list[str], raw: RawTopic, begin: float) -> tuple[list[Sample], float]:
+        """Until all is read and no result comes any more: messages read over time, and when the last result came."""
+        samples: list[Sample] = []
+        reached, last, since = ends(self._config.kafka, own), 0.0, self._checkpoints(jobs)
+        while True:
+            time.sleep(POLL_SECONDS)
+            now = ends(self._config.kafka, own)
+            samples.append(Sample(time.monotonic() - begin, self._read(jobs[0])))
+            if now != reached or samples[-1].messages < raw.messages:
+                reached, last, since = now, samples[-1].seconds, self._checkpoints(jobs)
+            elif all(many >= few + CHECKPOINTS for many, few in zip(self._checkpoints(jobs), since)):
+                return samples, last
+
+    def _read(self, job: str) -> int:
+        """Raw messages that a job has read, from the TaskManager's own page of metrics: REST is ten seconds behind."""
+        url = f"http://127.0.0.1:{self._config.ports.flink_metrics + 1}/metrics"
+        with urllib.request.urlopen(url, timeout=30) as answer:
+            lines = answer.read().decode().splitlines()
+        start = "flink_taskmanager_job_task_operator_numRecordsIn{"
+        wanted = [line for line in lines if line.startswith(start) and job in line and SOURCE.search(line)]
+        return round(sum(float(line.rsplit(" ", 1)[1]) for line in wanted))
+
+    def _checkpoints(self, jobs: list[str]) -> list[int]:
+        """How many each job has completed; ends the bench when a job has failed."""
+        counts = []
+        for job in jobs:
+            answer = get_json(f"{self._cluster.rest}/jobs/{job}/checkpoints")
+            failures = get_json(f"{self._cluster.rest}/jobs/{job}/exceptions")
+            if failures and failures["exceptionHistory"]["entries"]:
+                raise SystemExit(f"a job of the bench fails: {self._cluster.failure(job)}")
+            counts.append(answer["counts"]["completed"] if answer else 0)
+        return counts
+
+    def _cancel(self, job: str) -> None:
+        request = urllib.request.Request(f"{self._cluster.rest}/jobs/{job}?mode=cancel", method="PATCH")
+        urllib.request.urlopen(request, timeout=60).close()
+        while (state := get_json(f"{self._cluster.rest}/jobs/{job}")) and state["state"] not in ("CANCELED", "FAILED"):
+            time.sleep(POLL_SECONDS)
+
+
+
+def main() -> None:
+    stage, part, run, raw = sys.argv[1:]
+    chosen = STAGES[stage][part]
+    job = BenchJob(f"{run}-{part}", f"{run}.", raw, chosen.sinks)
+    chosen.build(job)
+    job.submit()
+
+
+if __name__ == "__main__":
+    main()

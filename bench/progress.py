@@ -1,0 +1,62 @@
+"""How far a run has come over time, and what is made of it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Optional
+
+from bench.processes import Watch
+from bench.topics import Windows
+
+STEADY = (0.2, 0.8)
+"""The steady rate is that between these shares of the messages: start-up and the last checkpoint stay out of it."""
+
+
+class Sample(NamedTuple):
+    """Messages read so many seconds after the beginning."""
+
+    seconds: float
+    messages: int
+
+
+class Run(NamedTuple):
+    """One run over a topic of raw messages.
+
+    seconds: from the command to the last result. start_seconds: until the first message was read. rate: messages a
+    second of all that time. steady_rate: see `steady_rate`. cpu_seconds, peak_mib: by kind of process.
+    """
+
+    seconds: float
+    start_seconds: float
+    rate: float
+    steady_rate: Optional[float]
+    cpu_seconds: dict[str, float]
+    peak_mib: dict[str, int]
+    windows: Windows
+
+
+def measured(seconds: float, samples: list[Sample], total: int, watch: Watch, windows: Windows) -> Run:
+    start = next(sample.seconds for sample in samples if sample.messages)
+    used = {kind: round(cpu, 2) for kind, cpu in sorted(watch.cpu_seconds.items())}
+    peaks = dict(sorted(watch.peak_mib.items()))
+    return Run(seconds, start, total / seconds, steady_rate(samples, total), used, peaks, windows)
+
+
+def steady_rate(samples: list[Sample], total: int) -> Optional[float]:
+    """Messages a second over the middle of a run; None when the samples are too few to tell."""
+    begin, end = (_reached(samples, share * total) for share in STEADY)
+    if begin is None or end is None or end <= begin:
+        return None
+    return (STEADY[1] - STEADY[0]) * total / (end - begin)
+
+
+def _reached(samples: list[Sample], messages: float) -> Optional[float]:
+    """When so many had been read, between two samples on a straight line."""
+    before = Sample(0.0, 0)
+    for sample in samples:
+        if sample.messages >= messages:
+            if sample.messages == before.messages:
+                return None
+            share = (messages - before.messages) / (sample.messages - before.messages)
+            return before.seconds + share * (sample.seconds - before.seconds)
+        before = sample
+    return None

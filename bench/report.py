@@ -1,0 +1,66 @@
+"""What benches leave behind: JSON with everything, a table in Markdown, a picture, and on which machine that was."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any, Optional
+
+import psutil
+
+
+def machine() -> dict[str, Any]:
+    """The machine, and how busy it is with whatever else it does."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    models = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
+    return {
+        "processor": models[0] if models else platform.processor(),
+        "processors": psutil.cpu_count(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "system": platform.platform(),
+        "load": round(psutil.getloadavg()[0], 1),
+    }
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown: the first column is text, the others are numbers."""
+    lines = [f"| {' | '.join(columns)} |", f"|---|{'---:|' * (len(columns) - 1)}"]
+    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)]) + "\n"
+
+
+def facts(about: dict[str, Any]) -> str:
+    """What a bench says of its surroundings, as a list in Markdown."""
+    return "\n".join(f"- {key}: {value}" for key, value in about.items()) + "\n"
+
+
+def write(folder: Optional[Path], name: str, everything: dict[str, Any], text: str) -> None:
+    """Print the text; with a folder, also leave it there as NAME.md, and everything as NAME.json."""
+    print(f"\n{text}")
+    if folder:
+        folder.mkdir(parents=True, exist_ok=True)
+        dated = {"date": date.today().isoformat(), **everything}
+        (folder / f"{name}.json").write_text(json.dumps(dated, indent=1) + "\n", encoding="utf-8")
+        (folder / f"{name}.md").write_text(text, encoding="utf-8")
+
+
+def bars(file: Path, title: str, unit: str, groups: dict[str, dict[str, Optional[float]]]) -> None:
+    """A picture of bars: one group below the other, in each a bar for every name."""
+    from matplotlib.figure import Figure
+
+    names = list(next(iter(groups.values())))
+    figure = Figure(figsize=(8, 1.2 + 0.32 * len(groups) * len(names)), layout="constrained")
+    axes = figure.subplots(len(groups), 1, squeeze=False, sharex=True)[:, 0]
+    for axis, (group, values) in zip(axes, groups.items()):
+        drawn = axis.barh(names, [values.get(name) or 0 for name in names], color="#3b6ea5")
+        axis.bar_label(drawn, [f"{values[name]:,.0f}" if values.get(name) else "" for name in names], padding=3)
+        axis.invert_yaxis()
+        axis.set_title(group, loc="left", fontsize=10)
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.margins(x=0.15)
+    axes[-1].set_xlabel(unit)
+    figure.suptitle(title)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(file, dpi=110)

@@ -1,0 +1,56 @@
+"""Kafka as a bench sees it: topics of its own, how far they reach, and the windows that they hold."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import closing
+from datetime import datetime
+from typing import Any
+
+import orjson
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+
+from connectors.kafka import read_committed
+from dmp.config import KafkaSection
+
+Key = tuple[int, str, str, str]
+"""window_start in epoch milliseconds, channel, event, campaign."""
+
+Windows = dict[Key, tuple[int, int, int]]
+"""Events, persons and revenue in millionths."""
+
+
+def ends(kafka: KafkaSection, topics: Iterable[str]) -> Counter[str]:
+    """How far each topic reaches, open transactions and markers of transactions included."""
+    with closing(KafkaConsumer(bootstrap_servers=kafka.bootstrap_servers)) as consumer:
+        partitions = [
+            TopicPartition(topic, number) for topic in topics for number in consumer.partitions_for_topic(topic) or ()
+        ]
+        reached: Counter[str] = Counter()
+        for partition, offset in consumer.end_offsets(partitions).items():
+            reached[partition.topic] += offset
+        return reached
+
+
+def delete(kafka: KafkaSection, topics: list[str]) -> None:
+    with closing(KafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)) as admin:
+        admin.delete_topics(topics)
+
+
+def windows(kafka: KafkaSection, topic: str) -> Windows:
+    """The last committed row of each window in a topic with the columns of dmp.metrics."""
+    found: Windows = {}
+    for message in read_committed(kafka, topic):
+        key = _key(orjson.loads(message.key))
+        if message.value is None:
+            found.pop(key, None)
+        else:
+            row = orjson.loads(message.value)
+            found[key] = (row["events"], row["persons"], round(row["revenue"] * 1_000_000))
+    return found
+
+
+def _key(row: dict[str, Any]) -> Key:
+    start = datetime.fromisoformat(row["window_start"].replace("Z", "+00:00"))
+    return round(start.timestamp() * 1000), row["channel"], row["event"], row["campaign"]

@@ -1,0 +1,130 @@
+"""The events that are measured: two mixes of links between identifiers, as clean rows and as raw messages in Kafka.
+
+An event draws its person, and one of the person's three devices and three cookies; every fifth has a login. In
+`all-new` a person has ten events and nearly every link is new, in `steady` four of five were seen before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from random import Random
+from typing import Any, NamedTuple
+
+import orjson
+from confluent_kafka import Producer
+
+from bench.topics import ends
+from connectors.kafka import Topic, ensure_topics, silent_settings
+from dmp.config import KafkaSection
+
+FIRST_MS = 1_740_000_000_000
+EVENTS_A_SECOND = 5_000
+# Persons for so many events. A person has up to 7 identifiers and 15 links.
+MIXES = {"steady": lambda events: max(1, events * 3 // 200), "all-new": lambda events: max(1, events // 10)}
+KINDS = [
+    {"type": "page", "event": "page"},
+    {"type": "screen", "event": "screen", "campaign": "spring", "campaign_source": "mail"},
+    {"type": "track", "event": "Product Viewed"},
+    {"type": "track", "event": "Order Completed"},
+]
+
+REPEATED, MALFORMED, LATE = 0.02, 0.01, 0.02
+"""Shares of the raw messages: those that come again, are cut off, or come up to a minute late."""
+LATE_MS = 60_000
+SHARES = (4, 3, 2, 1)
+"""Partitions of a backlog hold different amounts: how many of ten messages go into each."""
+
+
+class RawTopic(NamedTuple):
+    name: str
+    messages: int
+
+
+def make_events(random: Random, count: int, persons: int) -> Iterator[dict[str, Any]]:
+    """Clean events, with the columns of dmp.events.clean that are not null."""
+    for number in range(count):
+        person = random.randrange(persons)
+        event = {
+            "event_ms": FIRST_MS + number * 1000 // EVENTS_A_SECOND,
+            "late": False,
+            "channel": random.choice(["web", "app", "store"]),
+            "device_kind": random.choice(["desktop", "mobile"]),
+            "device_id": f"{person:08x}-d{random.randrange(3)}",
+            "anonymous_id": f"{person:08x}-c{random.randrange(3)}",
+            **random.choice(KINDS),
+        }
+        if event["event"] == "Order Completed":
+            event["revenue_micros"] = random.randrange(100_000_000)
+        event["subject_type"], event["subject_id"] = "device_id", event["device_id"]
+        if random.random() < 0.2:
+            event["user_id"] = f"{person:08x}"
+            event["subject_type"], event["subject_id"] = "user_id", event["user_id"]
+        yield event
+
+
+AGENTS = {
+    "desktop": "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/124.0",
+    "mobile": "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 Chrome/124.0 Mobile Safari/537.36",
+}
+
+
+def raw_event(event: dict[str, Any], number: int) -> bytes:
+    """The message that is cleaned into `event`; some 450 bytes."""
+    stamp = datetime.fromtimestamp(event["event_ms"] / 1000, timezone.utc).isoformat(timespec="milliseconds")
+    page = {"url": f"https://shop.example.com/p/{number % 500}", "title": "Running shoes"}
+    context = {"channel": event["channel"], "device": {"id": event["device_id"]}, "page": page,
+               "userAgent": AGENTS[event["device_kind"]], "ip": f"10.{number % 200}.{number % 100}.7"}  # fmt: skip
+    raw: dict[str, Any] = {"type": event["type"], "messageId": f"m-{number:012}"}
+    if event["type"] == "track":
+        raw["event"] = event["event"]
+    if "campaign" in event:
+        context["campaign"] = {"name": event["campaign"], "source": event["campaign_source"]}
+    if "user_id" in event:
+        raw["userId"] = event["user_id"]
+    properties: dict[str, Any] = {"product_id": f"P{number % 997}"}
+    if "revenue_micros" in event:
+        properties.update(revenue=event["revenue_micros"] / 1_000_000, currency="CNY")
+    raw.update(anonymousId=event["anonymous_id"], timestamp=stamp.replace("+00:00", "Z"))
+    return orjson.dumps({**raw, "properties": properties, "context": context})
+
+
+def raw_messages(mix: str, count: int, seed: int = 1) -> Iterator[tuple[int, bytes]]:
+    """(partition, message): `count` messages in the order of their arrival."""
+    random = Random(seed)
+    chosen = random.choices(range(len(SHARES)), SHARES, k=count)
+    recent: list[bytes] = []
+    for number, event in enumerate(make_events(random, count, MIXES[mix](count))):
+        chance = random.random()
+        if chance < REPEATED and recent:
+            value = random.choice(recent)
+        else:
+            if chance > 1 - LATE:
+                event["event_ms"] -= random.randrange(LATE_MS)
+            value = raw_event(event, number)
+            if REPEATED <= chance < REPEATED + MALFORMED:
+                value = value[:-40]
+            elif len(recent) < 1000:
+                recent.append(value)
+            else:
+                recent[number % 1000] = value
+        yield chosen[number], value
+
+
+def send(kafka: KafkaSection, mix: str, messages: int) -> RawTopic:
+    """Send the messages of a mix into a topic of their own; when it has them already, it stays as it is."""
+    topic = RawTopic(f"bench.{mix}.{messages}", messages)
+    ensure_topics(kafka, [Topic(name=topic.name, partitions=len(SHARES), config={})])
+    if ends(kafka, [topic.name])[topic.name] == messages:
+        return topic
+    producer = Producer({**silent_settings(kafka), "compression.type": "lz4", "linger.ms": 20, "acks": "all"})
+    for partition, value in raw_messages(mix, messages):
+        while True:
+            try:
+                producer.produce(topic.name, value, partition=partition)
+                break
+            except BufferError:
+                producer.poll(0.1)
+    if producer.flush(120) or ends(kafka, [topic.name])[topic.name] != messages:
+        raise SystemExit(f"{topic.name} does not hold {messages} messages: delete it, and try again")
+    return topic
