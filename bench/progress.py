@@ -9,6 +9,8 @@ from bench.topics import Windows
 
 STEADY = (0.2, 0.8)
 """The steady rate is that between these shares of the messages: start-up and the last checkpoint stay out of it."""
+MIDDLE_SAMPLES = 3
+"""With fewer samples between the two, nobody can tell what was start-up."""
 
 
 class Sample(NamedTuple):
@@ -43,8 +45,9 @@ def measured(seconds: float, samples: list[Sample], total: int, watch: Watch, wi
 
 def steady_rate(samples: list[Sample], total: int) -> Optional[float]:
     """Messages a second over the middle of a run; None when the samples are too few to tell."""
-    begin, end = (_reached(samples, share * total) for share in STEADY)
-    if begin is None or end is None or end <= begin:
+    first, last = (share * total for share in STEADY)
+    begin, end = _reached(samples, first), _reached(samples, last)
+    if begin is None or end is None or sum(first < sample.messages < last for sample in samples) < MIDDLE_SAMPLES:
         return None
     return (STEADY[1] - STEADY[0]) * total / (end - begin)
 
@@ -54,8 +57,6 @@ def _reached(samples: list[Sample], messages: float) -> Optional[float]:
     before = Sample(0.0, 0)
     for sample in samples:
         if sample.messages >= messages:
-            if sample.messages == before.messages:
-                return None
             share = (messages - before.messages) / (sample.messages - before.messages)
             return before.seconds + share * (sample.seconds - before.seconds)
         before = sample

@@ -24,7 +24,7 @@ from dmp.config import load_config
 from dmp.stack import Stack
 
 LIMIT, PLAIN = "limit", "plain"
-PEERS = {PLAIN: "orjson", "bytewax": "bytewax", "spark": "pyspark"}
+PEERS = {PLAIN: "orjson", "bytewax": "bytewax"}
 """Each peer, and the package without which it cannot run."""
 
 
@@ -97,12 +97,17 @@ def as_table(results: list[dict[str, Any]], messages: int) -> str:
             f"{steady / limit:.2f}" if steady and limit else "",
             f"{one['rate_with_start']:,}",
             f"{one['start_seconds']:.1f}",
-            f"{(sum(one['cpu_seconds'].values()) - kafka) / messages * 1e6:.1f}",
+            f"{of_engine(one['cpu_seconds']) / messages * 1e6:.1f}",
             f"{kafka / messages * 1e6:.1f}",
-            f"{sum(mib for kind, mib in one['peak_mib'].items() if kind != 'kafka'):,}",
+            f"{of_engine(one['peak_mib']):,.0f}",
             *(f"{number:,}" for number in one["difference"].values()),
         ])  # fmt: skip
     return report.table(columns, rows)
+
+
+def of_engine(figures: dict[str, float]) -> float:
+    """The sum over kinds of processes, without those of the servers that all engines share."""
+    return sum(figure for kind, figure in figures.items() if not kind.startswith(("kafka", "elasticsearch")))
 
 
 def memory_table(results: list[dict[str, Any]]) -> str:

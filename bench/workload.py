@@ -44,7 +44,7 @@ class RawTopic(NamedTuple):
 def make_events(random: Random, count: int, persons: int) -> Iterator[dict[str, Any]]:
     """Clean events, with the columns of dmp.events.clean that are not null."""
     for number in range(count):
-        person = random.randrange(persons)
+        person = 1 + random.randrange(persons)  # a login of zeros only would be blocked
         event = {
             "event_ms": FIRST_MS + number * 1000 // EVENTS_A_SECOND,
             "late": False,
@@ -113,18 +113,18 @@ def raw_messages(mix: str, count: int, seed: int = 1) -> Iterator[tuple[int, byt
 
 def send(kafka: KafkaSection, mix: str, messages: int) -> RawTopic:
     """Send the messages of a mix into a topic of their own; when it has them already, it stays as it is."""
-    topic = RawTopic(f"bench.{mix}.{messages}", messages)
-    ensure_topics(kafka, [Topic(name=topic.name, partitions=len(SHARES), config={})])
-    if ends(kafka, [topic.name])[topic.name] == messages:
-        return topic
+    raw = RawTopic(f"bench.{mix}.{messages}", messages)
+    ensure_topics(kafka, [Topic(name=raw.name, partitions=len(SHARES), config={})])
+    if ends(kafka, [raw.name])[raw.name] == messages:
+        return raw
     producer = Producer({**silent_settings(kafka), "compression.type": "lz4", "linger.ms": 20, "acks": "all"})
     for partition, value in raw_messages(mix, messages):
         while True:
             try:
-                producer.produce(topic.name, value, partition=partition)
+                producer.produce(raw.name, value, partition=partition)
                 break
             except BufferError:
                 producer.poll(0.1)
-    if producer.flush(120) or ends(kafka, [topic.name])[topic.name] != messages:
-        raise SystemExit(f"{topic.name} does not hold {messages} messages: delete it, and try again")
-    return topic
+    if producer.flush(120) or ends(kafka, [raw.name])[raw.name] != messages:
+        raise SystemExit(f"{raw.name} does not hold {messages} messages: delete it, and try again")
+    return raw

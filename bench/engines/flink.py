@@ -37,9 +37,6 @@ POLL_SECONDS = 0.5
 CHECKPOINTS = 3
 """So many must complete after the last result for a run to be over: what comes back from dmp.identities takes two."""
 
-SOURCE = re.compile(r'operator_name="Source:_[^"]*(events_raw|parsed)')
-"""Operators whose input are the raw messages."""
-
 PARSED = """CREATE TABLE parsed (
   type STRING, event STRING, messageId STRING, userId STRING, anonymousId STRING, `timestamp` TIMESTAMP_LTZ(3),
   properties ROW<revenue DECIMAL(18, 6)>,
@@ -71,7 +68,7 @@ WHERE nth = 1
 GROUP BY window_start, channel, event, campaign"""
 
 
-def limit(job: Job) -> None:
+def limit(job: BenchJob) -> None:
     job.table(METRICS)
     kafka = {"connector": "kafka", "topic": EVENTS_RAW.name, "scan.startup.mode": "earliest-offset"}
     kafka["properties.bootstrap.servers"] = job.config.kafka.bootstrap_servers
@@ -80,7 +77,7 @@ def limit(job: Job) -> None:
     job.statements.add_insert_sql(LIMIT.format(seconds=job.config.windows.seconds))
 
 
-def metrics(job: Job) -> None:
+def metrics(job: BenchJob) -> None:
     from jobs import clean, metrics
 
     clean.build(job)
@@ -92,7 +89,7 @@ def metrics(job: Job) -> None:
     metrics.build(job)
 
 
-def identity(job: Job) -> None:
+def identity(job: BenchJob) -> None:
     from jobs import clean, commands, identity, metrics, upstream
 
     clean.build(job)
@@ -102,27 +99,28 @@ def identity(job: Job) -> None:
     metrics.build(job)
 
 
-def pipeline(job: Job) -> None:
+def pipeline(job: BenchJob) -> None:
     from jobs import pipeline
 
     pipeline.build(job)
 
 
-def segments(job: Job) -> None:
+def segments(job: BenchJob) -> None:
     from jobs import segments
 
     segments.build(job)
 
 
 class Part(NamedTuple):
-    """A job of a stage, and the topics that it writes; None: all."""
+    """A job of a stage, the topics that it writes (None: all), and the table by which it reads the messages."""
 
-    build: Callable[[Job], None]
+    build: Callable[[BenchJob], None]
     sinks: Optional[Collection[Topic]] = None
+    source: str = "events_raw"
 
 
 STAGES: dict[str, dict[str, Part]] = {
-    "limit": {"limit": Part(limit)},
+    "limit": {"limit": Part(limit, source="parsed")},
     "metrics": {"metrics": Part(metrics, (METRICS,))},
     "identity": {"identity": Part(identity, (METRICS, IDENTITIES, REFUSED))},
     "everything": {"pipeline": Part(pipeline), "segments": Part(segments)},
@@ -133,7 +131,7 @@ class BenchJob(Job):
     """A job whose topics have a prefix of their own; raw events come from `raw`."""
 
     def __init__(self, name: str, prefix: str, raw: str, sinks: Optional[Collection[Topic]]) -> None:
-        self._prefix, self._raw = prefix, raw
+        self._prefix, self.raw = prefix, raw
         super().__init__(name, load_config(), sinks=sinks)
 
     def sql(self, statement: str) -> None:
@@ -141,7 +139,7 @@ class BenchJob(Job):
 
     def _own(self, topics: re.Match[str]) -> str:
         names = topics.group().split(";")
-        return ";".join(self._raw if name == EVENTS_RAW.name else self._prefix + name for name in names)
+        return ";".join(self.raw if name == EVENTS_RAW.name else self._prefix + name for name in names)
 
 
 class Flink:
@@ -164,7 +162,8 @@ class Flink:
             with Watch(servers) as watch:
                 begin = time.monotonic()
                 jobs += [self._submit(stage, part, name, raw) for part in STAGES[stage]]
-                samples, last = self._follow(jobs, own, raw, begin)
+                source = next(iter(STAGES[stage].values())).source
+                samples, last = self._follow(jobs, source, own, raw, begin)
             found = windows(self._config.kafka, f"{name}.{METRICS.name}")
         finally:
             for job in jobs:
@@ -181,26 +180,29 @@ class Flink:
             raise SystemExit(f"flink run refused {stage}: {root_cause(done.stdout + done.stderr)}")
         return submitted.group(1)
 
-    def _follow(self, jobs: list[str], own: list[str], raw: RawTopic, begin: float) -> tuple[list[Sample], float]:
+    def _follow(
+        self, jobs: list[str], source: str, own: list[str], raw: RawTopic, begin: float
+    ) -> tuple[list[Sample], float]:
         """Until all is read and no result comes any more: messages read over time, and when the last result came."""
         samples: list[Sample] = []
         reached, last, since = ends(self._config.kafka, own), 0.0, self._checkpoints(jobs)
         while True:
             time.sleep(POLL_SECONDS)
             now = ends(self._config.kafka, own)
-            samples.append(Sample(time.monotonic() - begin, self._read(jobs[0])))
+            samples.append(Sample(time.monotonic() - begin, self._read(jobs[0], source)))
             if now != reached or samples[-1].messages < raw.messages:
                 reached, last, since = now, samples[-1].seconds, self._checkpoints(jobs)
             elif all(many >= few + CHECKPOINTS for many, few in zip(self._checkpoints(jobs), since)):
                 return samples, last
 
-    def _read(self, job: str) -> int:
-        """Raw messages that a job has read, from the TaskManager's own page of metrics: REST is ten seconds behind."""
+    def _read(self, job: str, source: str) -> int:
+        """Messages that a job has read from a table, by the TaskManager's own page: REST is ten seconds behind."""
         url = f"http://127.0.0.1:{self._config.ports.flink_metrics + 1}/metrics"
         with urllib.request.urlopen(url, timeout=30) as answer:
             lines = answer.read().decode().splitlines()
         start = "flink_taskmanager_job_task_operator_numRecordsIn{"
-        wanted = [line for line in lines if line.startswith(start) and job in line and SOURCE.search(line)]
+        operator = re.compile(f'operator_name="Source:_[^"]*{source}')
+        wanted = [line for line in lines if line.startswith(start) and job in line and operator.search(line)]
         return round(sum(float(line.rsplit(" ", 1)[1]) for line in wanted))
 
     def _checkpoints(self, jobs: list[str]) -> list[int]:

@@ -25,13 +25,20 @@ def test_the_steady_rate_leaves_out_start_and_end() -> None:
 
 
 def test_between_two_samples_the_rate_is_that_of_a_straight_line() -> None:
-    assert steady_rate([Sample(0, 0), Sample(5, 500), Sample(15, 1000)], 1000) == pytest.approx(600 / (11 - 2))
+    samples = [Sample(0, 0), Sample(5, 500), Sample(6, 600), Sample(8, 700), Sample(14, 1000)]
+    assert steady_rate(samples, 1000) == pytest.approx(600 / (10 - 2))
 
 
 @pytest.mark.parametrize(
     "samples",
-    [[], [Sample(1, 0)], [Sample(1, 100)], [Sample(1, 0), Sample(2, 790)]],
-    ids=["none", "nothing read", "not all read", "nearly all read"],
+    [
+        [],
+        [Sample(1, 0)],
+        [Sample(1, 0), Sample(2, 300), Sample(3, 400), Sample(4, 500)],
+        [Sample(180, 0), Sample(190, 1000)],
+        [Sample(1, 0), Sample(2, 300), Sample(3, 600), Sample(4, 900)],
+    ],
+    ids=["none", "nothing read", "not all read", "all at once", "hardly any between"],
 )
 def test_without_a_middle_there_is_no_rate(samples: list[Sample]) -> None:
     assert steady_rate(samples, 1000) is None
