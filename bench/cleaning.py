@@ -1,4 +1,4 @@
-"""Events per second of Cleaner.clean on one core: `python -m bench cleaning [--events N] [--vault] [--profile]`.
+"""Events per second of Cleaner.clean on one core: `python -m bench cleaning [--events N] [--profile]`.
 
 The best of three runs over a realistic mix of about 400 bytes an event. "warm": few persons, so every cache hits.
 "cold": a new person in every event, so no cache of identifiers, contacts or addresses ever hits.
@@ -70,10 +70,9 @@ def measure(events: list[bytes], cleaner: Cleaner) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--events", type=int, default=200_000)
-    parser.add_argument("--vault", action="store_true", help="with a vault key: originals are encrypted too")
     parser.add_argument("--profile", action="store_true", help="print where the time of the cold run goes")
     args = parser.parse_args()
-    keys = PrivacyKeys(b"benchmark", b"v" * 32 if args.vault else None)
+    keys = PrivacyKeys(b"benchmark")
 
     warm = make_events(args.events, 5_000, seed=1)
     cleaner = Cleaner(CleaningRules(), keys)

@@ -1,7 +1,7 @@
 """The typed configuration: defaults, then `dmp.toml`, then environment variables (`DMP_SECTION__KEY`).
 
 The file is the one given by `--config`, else `$DMP_CONFIG`, else `./dmp.toml` if it exists. Secrets never stand in it:
-they come from the variables of `SECRET_VARIABLES` and `COLLECTOR_SECRETS`.
+they come from the variables of `SECRET_VARIABLES` and `OUTSIDE_SECRETS`.
 Everything unknown or out of range is refused with one line that names the key and where it stands.
 """
 
@@ -34,7 +34,6 @@ SECRET_VARIABLES = (
     "DMP_PII_KEY_FILE",
     "DMP_VAULT_KEY",
     "DMP_VAULT_KEY_FILE",
-    "DMP_VAULT_KEY_ID",
     "DMP_KAFKA_USER",
     "DMP_KAFKA_PASSWORD",
     "DMP_KAFKA_PASSWORD_FILE",
@@ -53,13 +52,15 @@ SECRET_VARIABLES = (
 )
 """What is secret comes from the environment alone, so that a configuration file can be shown and shared."""
 
-COLLECTOR_SECRETS = (
+OUTSIDE_SECRETS = (
+    "DMP_VAULT_OLD_KEYS",
+    "DMP_VAULT_OLD_KEYS_FILE",
     "DMP_WRITE_KEYS",
     "DMP_WRITE_KEYS_FILE",
     "DMP_RABBITMQ_URL",
     "DMP_RABBITMQ_URL_FILE",
 )
-"""Those that only collectors and what feeds them need, and that no job ever sees."""
+"""Those of commands and collectors, which no job needs and no job ever sees."""
 
 
 def _default_folder(root: str, xdg_variable: str, home: str) -> Path:
@@ -378,7 +379,7 @@ def load_config(path: Optional[Path] = None) -> Config:
     file = config_file(path)
     values = _read_toml(file) if file else {}
     if "secrets" in values:
-        names = ", ".join((*SECRET_VARIABLES, *COLLECTOR_SECRETS))
+        names = ", ".join((*SECRET_VARIABLES, *OUTSIDE_SECRETS))
         raise UserError(f"{file}: [secrets] is not allowed in a file; use the variables {names}")
     _refuse_unknown_sections(values, file)
     try:
@@ -428,7 +429,7 @@ def _variables() -> dict[str, tuple[str, str]]:
 
 
 def _refuse_unknown_variables(environment: Mapping[str, str]) -> None:
-    known = [*_variables(), *SECRET_VARIABLES, *COLLECTOR_SECRETS, "DMP_CONFIG"]
+    known = [*_variables(), *SECRET_VARIABLES, *OUTSIDE_SECRETS, "DMP_CONFIG"]
     for name in sorted(environment):
         if name.startswith(ENV_PREFIX) and name not in known:
             raise UserError(f"unknown environment variable {name}{_suggest(name, known)}; unset it")

@@ -20,7 +20,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from dmp.config import COLLECTOR_SECRETS, ENV_PREFIX, SECRET_VARIABLES, Config
+from dmp.config import ENV_PREFIX, OUTSIDE_SECRETS, SECRET_VARIABLES, Config
 from schemas.topics import DAY_MS, FOREVER, TOPICS, Topic
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs"
@@ -119,7 +119,7 @@ def configuration_page() -> str:
         rows = ((f"`{k}`", _default(f), _allowed(f), comments.get(k, "")) for k, f in model.model_fields.items())
         parts += [f"## [{section}]", *([inspect.cleandoc(summary)] if summary else [])]
         parts += [_table(("key", "default", "allowed", "meaning"), rows)]
-    secrets = "\n".join(f"- `{name}`" for name in (*SECRET_VARIABLES, *COLLECTOR_SECRETS))
+    secrets = "\n".join(f"- `{name}`" for name in (*SECRET_VARIABLES, *OUTSIDE_SECRETS))
     parts += [
         "## Secrets",
         "Never in the file, only in the environment. `..._FILE` names a file that holds the value.\n\n" + secrets,

@@ -8,27 +8,50 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dmp.core.privacy import PrivacyKeys
+from dmp.core.vault import VaultKeys
 from dmp.errors import UserError
 
 _VAULT_HINT = "give 32 random bytes in base64, as `openssl rand -base64 32` prints them"
 
 
 def load_keys(environ: Mapping[str, str]) -> PrivacyKeys:
-    """The keys of cleaning, from DMP_PII_KEY, DMP_VAULT_KEY and DMP_VAULT_KEY_ID.
+    """The key of cleaning, from DMP_PII_KEY: any text, its UTF-8 bytes are the key.
 
-    The first two may instead be in files that DMP_PII_KEY_FILE and DMP_VAULT_KEY_FILE name (one line end at the end is
-    not part of the key). The PII key is any text, its UTF-8 bytes are the key; the vault key is optional, base64 of
-    32 bytes. Raises UserError, without any value in it. An empty variable counts as not set.
+    It may instead be in a file that DMP_PII_KEY_FILE names (one line end at the end is not part of the key). Raises
+    UserError, without any value in it. An empty variable counts as not set.
     """
     pii_key = read_secret(environ, "DMP_PII_KEY")
     if pii_key is None:
         raise UserError("no PII key: set DMP_PII_KEY, or DMP_PII_KEY_FILE to a file that holds it (`dmp up` makes one)")
-    vault_text = read_secret(environ, "DMP_VAULT_KEY")
-    vault_key = None if vault_text is None else _decode(vault_text)
+    return PrivacyKeys(pii_key)
+
+
+def load_vault_keys(environ: Mapping[str, str]) -> VaultKeys | None:
+    """The keys of the vault; None without one.
+
+    DMP_VAULT_KEY is base64 of 32 bytes; DMP_VAULT_OLD_KEYS are those before it, separated by blanks or lines. Either
+    may be in a file, as `load_keys` tells. Raises UserError, without any value in it.
+    """
+    current, old = read_secret(environ, "DMP_VAULT_KEY"), read_secret(environ, "DMP_VAULT_OLD_KEYS")
+    if current is None:
+        if old is not None:
+            raise UserError("DMP_VAULT_OLD_KEYS is set, but no DMP_VAULT_KEY: set the one that is to come after them")
+        return None
     try:
-        return PrivacyKeys(pii_key, vault_key, environ.get("DMP_VAULT_KEY_ID") or PrivacyKeys.vault_key_id)
+        return VaultKeys(_decode(current), tuple(_decode(text) for text in (old or b"").split()))
     except ValueError as error:
-        raise UserError(f"{error}: see DMP_PII_KEY and DMP_VAULT_KEY; for the latter {_VAULT_HINT}") from None
+        raise UserError(f"{error}: see DMP_VAULT_KEY and DMP_VAULT_OLD_KEYS; {_VAULT_HINT}") from None
+
+
+def require_vault_keys(environ: Mapping[str, str]) -> VaultKeys:
+    """The same, for what cannot do without: UserError without a key."""
+    keys = load_vault_keys(environ)
+    if keys is None:
+        raise UserError(
+            "no vault key: set DMP_VAULT_KEY, or DMP_VAULT_KEY_FILE to a file that holds it (Flink's processes learn "
+            "of it by `dmp down` and `dmp up`)"
+        )
+    return keys
 
 
 def kafka_login(environ: Mapping[str, str]) -> tuple[str, str]:
@@ -70,4 +93,4 @@ def _decode(text: bytes) -> bytes:
     try:
         return base64.b64decode(text.strip(), validate=True)
     except binascii.Error:
-        raise UserError(f"the vault key is not base64: {_VAULT_HINT}") from None
+        raise UserError(f"a vault key is not base64: {_VAULT_HINT}") from None

@@ -38,7 +38,6 @@ from dmp.core.identifiers import (
 from dmp.core.masking import Masker
 from dmp.core.privacy import (
     PrivacyKeys,
-    Vault,
     cut_url,
     mask_email,
     mask_embedded_emails,
@@ -75,7 +74,7 @@ class CleanEvent(NamedTuple):
 
     message_id: text of messageId, else `sha256:` and the hex digest of the raw bytes. event_ms: epoch milliseconds.
     event: the track name, else the type. email, phone: pseudonyms. previous_id: of an alias with a login.
-    ip: cut to /24 or /48. revenue_micros: millionths. vault, traits, properties: compact JSON objects. traits are the
+    ip: cut to /24 or /48. revenue_micros: millionths. traits, properties: compact JSON objects. traits are the
     person's (an identify call's over those in the context), within MAX_TRAITS and MAX_TRAIT_BYTES, properties for a
     group call the company's traits; keys are sorted and contacts masked. In event, campaign and page columns e-mail
     addresses are masked too.
@@ -99,7 +98,6 @@ class CleanEvent(NamedTuple):
     subject_id: str | None
     email_masked: str | None
     phone_masked: str | None
-    vault: str | None
     campaign: str | None
     campaign_source: str | None
     campaign_medium: str | None
@@ -132,11 +130,11 @@ class Reject(NamedTuple):
 
 
 class _Contact(NamedTuple):
-    """An e-mail address or phone: its pseudonym, masked and sealed form, or the flag that says why it has none."""
+    """An e-mail address or phone: its pseudonym, masked form and itself, or the flag that says why it has none."""
 
     id: str | None = None
     masked: str | None = None
-    sealed: str | None = None
+    original: str | None = None
     flag: str | None = None
 
 
@@ -164,7 +162,7 @@ class _RawIdentifiers(NamedTuple):
 
 
 class _Identity(NamedTuple):
-    """The columns of CleanEvent from user_id to vault."""
+    """The columns of CleanEvent from user_id to phone_masked."""
 
     user_id: str | None = None
     email: str | None = None
@@ -177,7 +175,6 @@ class _Identity(NamedTuple):
     subject_id: str | None = None
     email_masked: str | None = None
     phone_masked: str | None = None
-    vault: str | None = None
 
 
 class _Place(NamedTuple):
@@ -192,9 +189,49 @@ _NO_IDENTITY = _Identity()
 _NOWHERE = _Place()
 
 
-def _raw_identifiers(
-    event: Mapping[str, Any], kind: str, context: Mapping[str, Any], properties: Mapping[str, Any]
-) -> _RawIdentifiers:
+def _without_line_end(raw: bytes) -> bytes:
+    body = raw[:-1] if raw[-1:] == b"\n" else raw
+    return body[:-1] if body[-1:] == b"\r" else body
+
+
+class _Accepted(NamedTuple):
+    """An event that cleaning takes: its JSON object, type, name, and time in epoch milliseconds."""
+
+    event: dict[str, Any]
+    kind: str
+    name: str
+    event_ms: int
+
+
+def _accept(body: bytes) -> _Accepted | Reject:
+    try:
+        event = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        return Reject("malformed_json", f"not JSON in UTF-8, at character {error.pos} of line {error.lineno}")
+    if type(event) is not dict:
+        return Reject("not_an_object", "the JSON text is no object")
+    if len(body) > MAX_EVENT_BYTES:
+        return Reject("too_large", f"{len(body)} bytes; at most {MAX_EVENT_BYTES} are allowed")
+    kind = event.get("type")
+    if not isinstance(kind, str) or kind not in EVENT_TYPES:
+        return Reject("unknown_type", f"type must be one of {', '.join(EVENT_TYPES)}, in lower case")
+    name = event.get("event") if kind == "track" else kind
+    if not isinstance(name, str) or not name.strip():
+        return Reject("missing_event", "a track event needs a name in event: text that is not blank")
+    try:
+        event_ms = event_time(event)
+    except ValueError as error:
+        return Reject("bad_timestamp", str(error))
+    return _Accepted(event, kind, name, event_ms)
+
+
+def _identifiers(body: bytes, event: Mapping[str, Any], kind: str) -> _RawIdentifiers:
+    raw = _raw_identifiers(event, kind)
+    return _raw_identifiers(_with_exact_integers(body), kind) if float in map(type, raw) else raw
+
+
+def _raw_identifiers(event: Mapping[str, Any], kind: str) -> _RawIdentifiers:
+    context, properties = _object(event, "context"), _object(event, "properties")
     in_context = _object(context, "traits")
     # The traits of a group call are the company's, so only an identify call's own count.
     own = _object(event, "traits") if kind == "identify" else _NOTHING
@@ -214,6 +251,10 @@ def _raw_identifiers(
 def _object(parent: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     value = parent.get(name)
     return value if type(value) is dict else _NOTHING
+
+
+def _choices(context: Mapping[str, Any]) -> Mapping[str, Any]:
+    return _object(_object(context, "consent"), "categoryPreferences")
 
 
 def _first(*values: Any) -> Any:
@@ -266,7 +307,6 @@ class Cleaner:
     def __init__(self, rules: CleaningRules, keys: PrivacyKeys, geo: GeoLookup | None = None) -> None:
         self._rules = rules
         self._pii_key = keys.pii_key
-        self._vault = Vault(keys.vault_key, keys.vault_key_id) if keys.vault_key is not None else None
         self._geo = geo
         self._blocklist = Blocklist(rules.block)
         self._email = cached_by_text(_CONTACTS_CACHED)(self._read_email)
@@ -275,39 +315,30 @@ class Cleaner:
 
     def clean(self, raw: bytes) -> CleanEvent | Reject:
         """The clean event, or the first of REJECT_REASONS that holds. Never raises, whatever the bytes."""
-        body = raw[:-1] if raw[-1:] == b"\n" else raw
-        body = body[:-1] if body[-1:] == b"\r" else body
-        try:
-            event = orjson.loads(body)
-        except orjson.JSONDecodeError as error:
-            return Reject("malformed_json", f"not JSON in UTF-8, at character {error.pos} of line {error.lineno}")
-        if type(event) is not dict:
-            return Reject("not_an_object", "the JSON text is no object")
-        if len(body) > MAX_EVENT_BYTES:
-            return Reject("too_large", f"{len(body)} bytes; at most {MAX_EVENT_BYTES} are allowed")
-        kind = event.get("type")
-        if not isinstance(kind, str) or kind not in EVENT_TYPES:
-            return Reject("unknown_type", f"type must be one of {', '.join(EVENT_TYPES)}, in lower case")
-        name = event.get("event") if kind == "track" else kind
-        if not isinstance(name, str) or not name.strip():
-            return Reject("missing_event", "a track event needs a name in event: text that is not blank")
-        try:
-            event_ms = event_time(event)
-        except ValueError as error:
-            return Reject("bad_timestamp", str(error))
-        return self._clean(body, event, kind, name, event_ms)
+        body = _without_line_end(raw)
+        accepted = _accept(body)
+        return accepted if isinstance(accepted, Reject) else self._clean(body, *accepted)
+
+    def originals(self, raw: bytes) -> dict[str, tuple[str, str]]:
+        """By type, pseudonym and original (normalised) of the e-mail and phone that `clean` finds in the event."""
+        body = _without_line_end(raw)
+        accepted = _accept(body)
+        if isinstance(accepted, Reject) or _choices(_object(accepted.event, "context")).get("analytics") is False:
+            return {}
+        found = _identifiers(body, accepted.event, accepted.kind)
+        contacts = (
+            ("email", self._contact(found.email, self._email, set())),
+            ("phone", self._contact(found.phone, self._phone, set())),
+        )
+        return {kind: (read.id, read.original) for kind, read in contacts if read.id and read.original}
 
     def _clean(self, body: bytes, event: dict[str, Any], kind: str, name: str, event_ms: int) -> CleanEvent:
         flags: set[str] = set()
         context = _object(event, "context")
         properties = _object(event, "properties")
-        choices = _object(_object(context, "consent"), "categoryPreferences")
+        choices = _choices(context)
         consent = _boolean(choices.get("analytics"))
-
-        raw = _raw_identifiers(event, kind, context, properties)
-        if float in map(type, raw):
-            exact = _with_exact_integers(body)
-            raw = _raw_identifiers(exact, kind, _object(exact, "context"), _object(exact, "properties"))
+        raw = _identifiers(body, event, kind)
 
         identity, place, order_id, traits, properties_text = _NO_IDENTITY, _NOWHERE, None, None, None
         if consent is False:
@@ -376,7 +407,6 @@ class Cleaner:
             *subject((user_id, email.id, phone.id, device_id, anonymous_id), self._rules.order),
             email.masked,
             phone.masked,
-            self._vault.envelope(email.sealed, phone.sealed) if self._vault is not None else None,
         )
 
     def _plain(self, value: Any, flags: set[str]) -> str | None:
@@ -408,7 +438,7 @@ class Cleaner:
             return _Contact(flag="invalid_email")
         if email != normal and self._blocklist.blocks(email):
             return _BLOCKED
-        return _Contact(pseudonym(self._pii_key, email), mask_email(email), self._sealed("email", email))
+        return _Contact(pseudonym(self._pii_key, email), mask_email(email), email)
 
     def _read_phone(self, text: str) -> _Contact:
         normal = normalise(text)
@@ -419,10 +449,7 @@ class Cleaner:
             return _Contact(flag="invalid_phone")
         if self._blocklist.blocks(phone):
             return _BLOCKED
-        return _Contact(pseudonym(self._pii_key, phone), mask_phone(phone), self._sealed("phone", phone))
-
-    def _sealed(self, field: str, value: str) -> str | None:
-        return self._vault.seal(field, value) if self._vault is not None else None
+        return _Contact(pseudonym(self._pii_key, phone), mask_phone(phone), phone)
 
     def _place(self, ip: Any) -> _Place:
         address = parse_ip(ip) if isinstance(ip, str) else None

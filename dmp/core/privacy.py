@@ -1,26 +1,18 @@
-"""Personal data: pseudonyms, masked forms for people to read, cut addresses, and the vault for originals."""
+"""Personal data: pseudonyms, masked forms for people to read, and cut addresses."""
 
 from __future__ import annotations
 
-import base64
 import hmac
 import ipaddress
 import re
 import unicodedata
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 from urllib.parse import unquote
 
-import orjson
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
 
 from dmp.core.caching import cached_by_text
-
-VAULT_KEY_BYTES = 32
-_NONCE_BYTES = 12  # NIST SP 800-38D's recommended length for AES-GCM
 
 _LABEL = 63  # most characters of a part of a domain name (RFC 1035); what is longer is none and may be anything
 
@@ -32,21 +24,14 @@ HIDDEN = "***"
 class PrivacyKeys:
     """Secrets of the cleaning job; their values never appear in its repr.
 
-    pii_key: key of the pseudonyms, any length but 0. vault_key: 32 bytes, or None to keep no originals.
-    vault_key_id: name of the vault key, stored beside what it encrypts. Raises ValueError, one line.
+    pii_key: key of the pseudonyms, any length but 0. Raises ValueError, one line.
     """
 
     pii_key: bytes = field(repr=False)
-    vault_key: bytes | None = field(default=None, repr=False)
-    vault_key_id: str = "1"
 
     def __post_init__(self) -> None:
         if not self.pii_key:
             raise ValueError("the PII key is empty")
-        if self.vault_key is not None and len(self.vault_key) != VAULT_KEY_BYTES:
-            raise ValueError(f"the vault key has {len(self.vault_key)} bytes; AES-256 needs {VAULT_KEY_BYTES}")
-        if not self.vault_key_id:
-            raise ValueError("the id of the vault key is empty")
 
 
 def pseudonym(pii_key: bytes, value: str) -> str:
@@ -127,57 +112,3 @@ def parse_ip(text: str) -> Address | None:
         address = address.ipv4_mapped
     full = str(address)
     return Address(full, full.rpartition(".")[0] + ".0")
-
-
-class Vault:
-    """Encrypts originals with AES-256-GCM, so that only a holder of the vault key can read them back.
-
-    The nonce is not random but the first 12 bytes of HMAC-SHA256 over field and value, under a key derived from the
-    vault key (a synthetic IV as in RFC 5297). So an event gives the same bytes each time it is cleaned, which replays
-    and deduplication need, and no nonce comes twice for different values but by a collision of 96 bits. Equal values
-    show as equal, which their pseudonyms show already.
-    """
-
-    def __init__(self, key: bytes, key_id: str) -> None:
-        self.key_id = key_id
-        self._cipher = AESGCM(key)
-        self._nonce_key = hmac.digest(key, b"dmp vault nonce", "sha256")
-
-    def seal(self, field_name: str, value: str) -> str:
-        """Base64 of nonce and ciphertext (with tag); it opens as this field only."""
-        name, plain = field_name.encode(), value.encode()
-        nonce = hmac.digest(self._nonce_key, name + b"\0" + plain, "sha256")[:_NONCE_BYTES]
-        return base64.b64encode(nonce + self._cipher.encrypt(nonce, plain, name)).decode()
-
-    def envelope(self, email: str | None, phone: str | None) -> str | None:
-        """The column `vault`, JSON of the key id and the sealed e-mail and phone; None without any of the two."""
-        if email is None and phone is None:
-            return None
-        sealed = {name: value for name, value in (("email", email), ("phone", phone)) if value is not None}
-        return orjson.dumps({"kid": self.key_id, **sealed}).decode()
-
-
-def open_vault(envelope: str, keys: Mapping[str, bytes]) -> dict[str, str]:
-    """The originals in a `vault` column, by field name. `keys` are all vault keys in use by their ids.
-
-    Raises ValueError, one line without any value, for an unknown key id, a wrong key or changed content.
-    """
-    try:
-        content = orjson.loads(envelope)
-    except orjson.JSONDecodeError:
-        content = None
-    if not isinstance(content, dict) or not all(isinstance(text, str) for text in content.values()):
-        raise ValueError("this is no vault content: it must be a JSON object of texts")
-    key = keys.get(content.pop("kid", ""))
-    if key is None:
-        raise ValueError("the key this vault content was encrypted with is not among the given keys")
-    cipher = AESGCM(key)
-    try:
-        return {field_name: _unseal(cipher, field_name, text) for field_name, text in content.items()}
-    except (InvalidTag, ValueError):
-        raise ValueError("this vault content was changed, or its key is another one of the same id") from None
-
-
-def _unseal(cipher: AESGCM, field_name: str, text: str) -> str:
-    data = base64.b64decode(text, validate=True)
-    return cipher.decrypt(data[:_NONCE_BYTES], data[_NONCE_BYTES:], field_name.encode()).decode()

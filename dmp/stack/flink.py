@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from dmp.config import COLLECTOR_SECRETS, ENV_PREFIX, SECRET_VARIABLES
+from dmp.config import ENV_PREFIX, OUTSIDE_SECRETS, SECRET_VARIABLES
 from dmp.stack.keys import as_files, secret_variables, store
 from dmp.stack.process import clean_environment, spawn
 from dmp.stack.server import Server, Surroundings, get_json, render
@@ -167,7 +167,7 @@ class TaskManager(FlinkServer):
 
 def _settings() -> dict[str, str]:
     """The configuration from the environment, so that a job is built with the settings of who submits it."""
-    secret = (*SECRET_VARIABLES, *COLLECTOR_SECRETS)
+    secret = (*SECRET_VARIABLES, *OUTSIDE_SECRETS)
     settings = {n: v for n, v in os.environ.items() if n.startswith(ENV_PREFIX) and n not in secret}
     if "DMP_CONFIG" in settings:
         settings["DMP_CONFIG"] = str(Path(settings["DMP_CONFIG"]).absolute())

@@ -16,7 +16,6 @@ CREATE TABLE events_clean (
   subject_id         STRING,                -- ... null when it has none
   email_masked       STRING,
   phone_masked       STRING,
-  vault              STRING,                -- AES-GCM encrypted originals, only with a vault key
   campaign           STRING,
   campaign_source    STRING,
   campaign_medium    STRING,

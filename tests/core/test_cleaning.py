@@ -10,7 +10,7 @@ import pytest
 
 from dmp.core.cleaning import FLAGS, MAX_EVENT_BYTES, REJECT_REASONS, Cleaner, CleanEvent, Reject
 from dmp.core.identifiers import CleaningRules
-from dmp.core.privacy import PrivacyKeys, open_vault, pseudonym
+from dmp.core.privacy import PrivacyKeys, pseudonym
 
 TIME = "2025-03-01T10:00:00Z"
 ANN, PHONE = "ann.lee@example.com", "+8613800138000"
@@ -464,17 +464,20 @@ def test_an_event_name_and_a_campaign_with_an_address_in_it_are_masked(clean: Cl
     assert (event.event, event.campaign) == ("Mail to a***@e***.com", "for a***@e***.com")
 
 
-def test_originals_are_kept_only_with_a_vault_key(clean: Clean, keys: PrivacyKeys) -> None:
-    fields = {"type": "identify", "traits": {"email": "Ann.Lee@example.com", "phone": "13800138000"}, "timestamp": TIME}
-    assert clean(**fields).vault is None
-    key = b"v" * 32
-    cleaner = Cleaner(CleaningRules(), PrivacyKeys(keys.pii_key, key, "2025"))
-    event = cleaner.clean(json.dumps(fields).encode())
-    assert isinstance(event, CleanEvent)
-    assert open_vault(event.vault or "", {"2025": key}) == {"email": ANN, "phone": PHONE}
-    without = cleaner.clean(json.dumps({"type": "page", "timestamp": TIME, "userId": "u1"}).encode())
-    assert isinstance(without, CleanEvent)
-    assert without.vault is None
+def test_originals_are_those_of_the_columns_and_of_nothing_else(clean: Clean, keys: PrivacyKeys) -> None:
+    contacts = {"email": "Ann.Lee@example.com", "phone": 13800138000.0}
+    fields: dict[str, Any] = {"type": "identify", "timestamp": TIME, "traits": contacts}
+    cleaner = Cleaner(CleaningRules(), keys)
+
+    def originals(**more: Any) -> dict[str, tuple[str, str]]:
+        return cleaner.originals(json.dumps({**fields, **more}).encode() + b"\r\n")
+
+    event = clean(**fields)
+    assert originals() == {"email": (event.email, ANN), "phone": (event.phone, PHONE)}
+    assert originals(type="track", event="x", properties={"email": ANN}) == {"email": (event.email, ANN)}
+    assert originals(traits={"email": "nobody", "phone": "none"}) == {}
+    assert originals(type="purchase") == originals(timestamp="never") == {}
+    assert originals(context={"consent": {"categoryPreferences": {"analytics": False}}}) == {}
 
 
 def test_flags_are_sorted_and_each_comes_once(clean: Clean) -> None:

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from dmp.core.cleaning import EVENT_TYPES, FLAGS, MAX_EVENT_BYTES, REJECT_REASONS, Cleaner, CleanEvent, Reject
 from dmp.core.identifiers import CleaningRules
-from dmp.core.privacy import PrivacyKeys
+from dmp.core.privacy import PrivacyKeys, pseudonym
 
-CLEANER = Cleaner(CleaningRules(), PrivacyKeys(b"key", b"v" * 32), lambda ip: (None, None))
+CLEANER = Cleaner(CleaningRules(), PrivacyKeys(b"key"), lambda ip: (None, None))
 
 _ODD_TEXT = st.sampled_from(
     [
@@ -98,7 +98,7 @@ def _check(result: CleanEvent | Reject) -> None:
         assert value is None or (type(value) is int and -(2**63) <= value < 2**63)
     for name in ("bot", "consent_analytics", "consent_marketing"):
         assert columns.pop(name) in (True, False, None)
-    for name in ("traits", "properties", "vault"):
+    for name in ("traits", "properties"):
         text = columns[name]
         assert text is None or isinstance(json.loads(text), dict)
     for value in columns.values():
@@ -125,7 +125,17 @@ def test_any_event_is_cleaned_or_rejected_and_the_same_again(event: dict[str, An
     raw = json.dumps(event).encode()
     result = CLEANER.clean(raw)
     _check(result)
-    assert Cleaner(CleaningRules(), PrivacyKeys(b"key", b"v" * 32), lambda ip: (None, None)).clean(raw) == result
+    assert Cleaner(CleaningRules(), PrivacyKeys(b"key"), lambda ip: (None, None)).clean(raw) == result
+
+
+@settings(max_examples=400)
+@given(EVENTS)
+def test_the_vault_gets_the_originals_of_the_columns_and_nothing_else(event: dict[str, Any]) -> None:
+    raw = json.dumps(event).encode()
+    result, originals = CLEANER.clean(raw), CLEANER.originals(raw)
+    expected = {} if isinstance(result, Reject) else {"email": result.email, "phone": result.phone}
+    assert {kind: found[0] for kind, found in originals.items()} == {k: v for k, v in expected.items() if v}
+    assert all(pseudonym(b"key", original) == found for found, original in originals.values())
 
 
 @given(EVENTS, st.randoms(use_true_random=False))

@@ -38,7 +38,7 @@ from tests.fuzz import seeds
 
 KAFKA_BYTES = 1_048_576  # max.request.size of Kafka's producers
 TERM_BYTES = 32_766  # Lucene's longest term
-KEYS = PrivacyKeys(b"a key of the fuzzer", b"v" * 32)
+KEYS = PrivacyKeys(b"a key of the fuzzer")
 CLEANER = Cleaner(CleaningRules(block=("test-.*", "(a|a)*b")), KEYS)
 COMMANDS = CommandParser(CleaningRules(), KEYS)
 RECEIVED = "2026-01-31T08:00:10.000Z"

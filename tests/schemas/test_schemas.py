@@ -49,7 +49,7 @@ LUCENE_TERM_BYTES = 32_766
 BYTES_PER_CHARACTER = 4  # at most, in UTF-8
 
 JSON_TOPICS = tuple(topic for topic in TOPICS if topic.kind != "raw")
-KEYS = PrivacyKeys(b"a key of the tests", vault_key=bytes(32))
+KEYS = PrivacyKeys(b"a key of the tests")
 
 json_topics = pytest.mark.parametrize("topic", JSON_TOPICS, ids=lambda topic: topic.table)
 indexed_topics = pytest.mark.parametrize("topic", INDEXED, ids=lambda topic: topic.table)
