@@ -25,6 +25,7 @@ PACKAGES = ("connectors", "dmp", "jobs", "schemas", "udfs")
 PACKAGED_FILES = (".json", ".py", ".sql", ".yaml")
 ALIVE = ("INITIALIZING", "CREATED", "RUNNING", "FAILING", "RESTARTING", "CANCELLING", "RECONCILING")
 START_SECONDS = 120
+CHECKPOINT_SECONDS = 120
 POLL_SECONDS = 0.5
 
 
@@ -54,6 +55,7 @@ JOBS: dict[str, JobKind] = {
     "segments": JobKind("segments", rules=lambda config: load_rules(config).version),
     "recommend": JobKind("recommend", rules=_recommendation_settings),
     "alerts": JobKind("alerts"),
+    "vault": JobKind("vault"),
     ARCHIVE: JobKind(ARCHIVE),
     **{name: JobKind(name, conflicts=("pipeline",)) for name in PARTS},
 }
@@ -136,6 +138,21 @@ class Cluster:
         state = self.last_state(name)
         assert state is not None
         return state
+
+    def wait_for_checkpoint(self, name: str) -> None:
+        """Until a checkpoint has completed that began after this call, so that what the job had under way is written;
+        at once when the job does not run here. UserError when none completes."""
+        overview = get_json(f"{self.rest}/jobs/overview")
+        job_id = self.running().get(name) if overview else None
+        began_ms, deadline = time.time() * 1000, time.monotonic() + CHECKPOINT_SECONDS
+        while job_id is not None:
+            latest = (get_json(f"{self.rest}/jobs/{job_id}/checkpoints") or {}).get("latest", {}).get("completed") or {}
+            if latest.get("trigger_timestamp", 0) > began_ms:
+                return
+            if time.monotonic() > deadline:
+                link = f"{self.rest}/#/job/{job_id}"
+                raise UserError(f"job {name} has completed no checkpoint within {CHECKPOINT_SECONDS} s: see {link}")
+            time.sleep(POLL_SECONDS)
 
     def last_state(self, name: str) -> Optional[Path]:
         """The newest savepoint or retained checkpoint of a job's runs since it was started anew; None without any.

@@ -150,7 +150,7 @@ def _forget_message_ids(plan: str) -> str:
     """
     tree = json.loads(plan)
     for node in tree["nodes"]:
-        if node["type"].startswith("stream-exec-over-aggregate") and "COUNT(*)" in node["description"]:
+        if node["type"].startswith("stream-exec-over-aggregate") and "[message_id]" in node["description"]:
             node["configuration"] = {"table.exec.state.ttl": DEDUPLICATION_TTL}
     return json.dumps(tree)
 

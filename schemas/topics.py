@@ -78,13 +78,15 @@ RECOMMENDATIONS = Topic(
     "dmp.recommendations", "recommendations", "upsert", key=("profile_id",), index="dmp-recommendations"
 )
 ALERTS = Topic("dmp.alerts", "alerts", "upsert", key=("alert_id",), index="dmp-alerts")
+VAULT = Topic("dmp.vault", "vault", "upsert", key=("type", "id"))
+VAULT_READS = Topic("dmp.vault.reads", "vault_reads", "append", retention_ms=FOREVER)
 OPERATIONS = Topic("dmp.operations", "operations", "append", key=("job",), index="dmp-operations")
 INDEX_REJECTED = Topic("dmp.index.rejected", "index_rejected", "append", retention_ms=30 * DAY_MS)
 
 TOPICS: tuple[Topic, ...] = (
     EVENTS_RAW, EVENTS_CLEAN, EVENTS_REJECTED, COMMANDS, COMMANDS_REJECTED, IDENTITIES, REFUSED, MERGES, METRICS,
     PROFILES, ERASURES, QUALITY, MEMBERSHIPS, SEGMENTS, SEGMENT_CHANGES, SEGMENT_SIZES, RFM, CLUSTER_MODELS, CLUSTERS,
-    RELATED_ITEMS, RECOMMENDATIONS, ALERTS, OPERATIONS, INDEX_REJECTED,
+    RELATED_ITEMS, RECOMMENDATIONS, ALERTS, VAULT, VAULT_READS, OPERATIONS, INDEX_REJECTED,
 )  # fmt: skip
 INDEXED: tuple[Topic, ...] = tuple(topic for topic in TOPICS if topic.index)
 

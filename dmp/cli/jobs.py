@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 from dmp.cli import config_path, pass_config
 from dmp.config import Config
 
 JOB_NAMES = (
-    "all", "pipeline", "index", "segments", "recommend", "alerts", "archive", "clean", "identity", "metrics",
+    "all", "pipeline", "index", "segments", "recommend", "alerts", "archive", "vault", "clean", "identity", "metrics",
     "profiles",
 )  # fmt: skip
 
@@ -19,10 +21,16 @@ JOB_NAMES = (
 @click.option("--print", "print_only", is_flag=True, help="Only print the flink run line, to run it by hand.")
 @pass_config
 def submit(config: Config, job: str, fresh: bool, print_only: bool) -> None:
-    """Submit JOB to the cluster with `flink run`; `all` is pipeline (clean to profiles in one), index and segments."""
+    """Submit JOB to the cluster with `flink run`.
+
+    `all` is pipeline (clean to profiles in one), index, segments and alerts.
+    """
     from dmp.jobs import ALL, Cluster, shell_line
+    from dmp.secrets import require_vault_keys
     from schemas.setup import check
 
+    if job == "vault":
+        require_vault_keys(os.environ)  # refused here, not in a worker
     cluster = Cluster(config, config_path())
     for name in ALL if job == "all" else (job,):
         if not print_only:

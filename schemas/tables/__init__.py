@@ -61,6 +61,13 @@ def create_results_table(topics: Sequence[Topic], kafka: KafkaSection, job: str)
     return with_options(columns("results"), _results_options(topics, kafka, job))
 
 
+def create_messages_table(topic: Topic, kafka: KafkaSection, job: str) -> str:
+    """`CREATE TABLE <table>_messages`: the messages of an upsert topic as bytes, for a job that writes whole messages;
+    one without value deletes."""
+    statement = _named(columns("results"), f"{topic.table}_messages")
+    return with_options(statement, {**_results_options((topic,), kafka, job), **_transactional_sink(topic, job)})
+
+
 def create_archive_table(path: str, database: str) -> str:
     """`CREATE TABLE archive`: Parquet files under the URI `path`, with the columns of the same database's events."""
     options = {"connector": "filesystem", "path": path, "format": "parquet"}
