@@ -69,9 +69,9 @@ Headers = dict[str, Union[str, bytes, None]]
 
 
 class Message(NamedTuple):
-    """One message on its way to a topic."""
+    """One message on its way to a topic; without a value it deletes what a compacted topic has of its key."""
 
-    value: bytes
+    value: Optional[bytes]
     key: Optional[bytes] = None
     headers: Optional[Headers] = None
 
@@ -246,6 +246,15 @@ def read_committed(kafka: KafkaSection, topic: str, wait_for_open: bool = False)
         while any(consumer.position(partition) < end[partition] for partition in partitions):
             for records in consumer.poll(timeout_ms=500).values():
                 yield from records
+
+
+def has_messages(kafka: KafkaSection, topic: str) -> bool:
+    """Whether anything was ever written to `topic`. UserError as for `read_committed`."""
+    with _reading(kafka), closing(_consumer(kafka, "read_uncommitted")) as consumer:
+        partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
+        if not partitions:
+            raise _no_topic(kafka, topic)
+        return any(consumer.end_offsets(partitions).values())
 
 
 class Sample(NamedTuple):
@@ -494,7 +503,9 @@ class Producer(_Client):
                     raise _denied(kafka, error.args[0].str()) from error
                 raise _away(kafka) from error
 
-    def send(self, topic: str, value: bytes, key: Optional[bytes] = None, headers: Optional[Headers] = None) -> None:
+    def send(
+        self, topic: str, value: Optional[bytes], key: Optional[bytes] = None, headers: Optional[Headers] = None
+    ) -> None:
         """Queue one message; waits while the queue is full."""
         message, partition = Message(value, key, headers), self._place(topic, key)
         while True:

@@ -14,7 +14,7 @@ from rich.console import Console
 from dmp.config import Config, load_config
 from dmp.stack.artifacts import ArtifactCache, read_lock
 from dmp.stack.java import java_home
-from tests.stacks import StackUnderTest, made_stacks
+from tests.stacks import VAULT_KEY, StackUnderTest, made_stacks
 
 # Whether an example is quick says more of the machine than of the code.
 settings.register_profile("patient", deadline=None)
@@ -32,6 +32,7 @@ def make_stack() -> Iterator[Callable[..., StackUnderTest]]:
 def stack(make_stack: Callable[..., StackUnderTest]) -> StackUnderTest:
     """The session's running stack. A test that stops one of its servers starts it again."""
     made = make_stack()
+    made.env["DMP_VAULT_KEY"] = VAULT_KEY
     done = made.dmp("up")
     assert done.returncode == 0, done.stderr
     return made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import shutil
 import socket
@@ -31,6 +32,9 @@ PORTS = (
     "sql_gateway",
 )
 
+#: Of the session's stack.
+VAULT_KEY = base64.b64encode(b"a vault key of the session 32 by").decode()
+
 
 @dataclass(frozen=True)
 class StackUnderTest:
@@ -39,10 +43,11 @@ class StackUnderTest:
     config: Config
     env: dict[str, str]
 
-    def dmp(self, *arguments: str, timeout: float = 900) -> subprocess.CompletedProcess[str]:
-        """Run the `dmp` command against it."""
+    def dmp(self, *arguments: str, timeout: float = 900, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run the `dmp` command against it, with more variables in its environment if given."""
         command = [str(Path(sys.executable).with_name("dmp")), *arguments]
-        return subprocess.run(command, env=self.env, capture_output=True, text=True, timeout=timeout)
+        env = {**self.env, **variables}
+        return subprocess.run(command, env=env, capture_output=True, text=True, timeout=timeout)
 
 
 @contextmanager

@@ -28,6 +28,7 @@ COMMANDS: dict[str, str] = {
     "link": "dmp.cli.commands",
     "unlink": "dmp.cli.commands",
     "erase": "dmp.cli.commands",
+    "vault": "dmp.cli.vault",
     "profile": "dmp.cli.profile",
     "segments": "dmp.cli.segments",
     "replay": "dmp.cli.replay",

@@ -104,6 +104,7 @@ def _erase(config: Config, person: Person, wait_seconds: Optional[int]) -> int:
     from connectors.erasure import record, wait_until_gone
     from connectors.profile_edits import forget
     from connectors.stop import StopRequest
+    from connectors.vault import forget as forget_originals
     from dmp.core.commands import Command
     from schemas.topics import COMMANDS
 
@@ -113,6 +114,7 @@ def _erase(config: Config, person: Person, wait_seconds: Optional[int]) -> int:
         with session(config.elasticsearch) as client:
             forget(client, person.identifiers)  # first: if it fails, nothing has been sent
         send(kafka, COMMANDS.name, [Command(asked_ms, "erase", *named, None, None) for named in person.identifiers])
+        forget_originals(kafka, person.identifiers)
         sent = f"{len(person.identifiers):,} erase command(s) sent"
         if wait_seconds is None:
             record(kafka, person, user_name(), asked_ms, None)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dmp.config import SECRET_VARIABLES, Config
-from dmp.secrets import kafka_login, load_keys
+from dmp.secrets import kafka_login, load_keys, load_vault_keys, read_secret
 from schemas.tables import jaas
 
 
@@ -34,6 +34,7 @@ def prepare_keys(config: Config) -> None:
     if given.get("DMP_PII_KEY_FILE") == str(own) and not own.exists():
         _write(own, secrets.token_hex(32))
     load_keys(given)
+    load_vault_keys(given)
     if config.kafka.security == "SASL_SSL":
         kafka_login(given)
 
@@ -55,6 +56,15 @@ def store(variables: Mapping[str, str], folder: Path, config: Config) -> None:
         _write(config.local_jaas_file, jaas(config.kafka.mechanism, *kafka_login(variables)))
 
 
+def replace_vault_key(config: Config) -> None:
+    """Give the vault key of the environment to workers that run already, if `dmp up` handed them one by value. A file
+    that they were told of by name is its owner's to change."""
+    handed_on = _file_of("DMP_VAULT_KEY", config.stack.data_dir / "secrets")
+    key = read_secret(os.environ, "DMP_VAULT_KEY")
+    if handed_on.exists() and key is not None:
+        _write(handed_on, key.decode())
+
+
 def _has_file_variant(name: str) -> bool:
     return f"{name}_FILE" in SECRET_VARIABLES
 
@@ -64,5 +74,8 @@ def _file_of(name: str, folder: Path) -> Path:
 
 
 def _write(file: Path, secret: str) -> None:
-    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
+    """Whoever reads the file meanwhile gets the old secret or the new one."""
+    partial = file.with_name(f"{file.name}.{os.getpid()}")
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
         stream.write(secret)
+    partial.replace(file)

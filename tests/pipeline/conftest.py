@@ -33,6 +33,14 @@ def platform(stack: StackUnderTest) -> Iterator[Platform]:
     running.cancel_jobs()
 
 
+@pytest.fixture
+def vault_job(platform: Platform) -> Iterator[None]:
+    """The job `vault`, for as long as a test needs it: its slots are others'."""
+    platform.dmp("submit", "vault", "--fresh")
+    yield
+    platform.dmp("stop", "vault")
+
+
 @pytest.fixture(scope="package")
 def gateway(platform: Platform) -> Iterator[str]:
     """`dmp sql --gateway`, as a user runs it; all SQL over REST of the session goes through it."""

@@ -72,9 +72,9 @@ class Platform:
             partitions = [TopicPartition(name, n) for name in topics for n in consumer.partitions_for_topic(name)]
             admin.delete_records(consumer.end_offsets(partitions))
 
-    def dmp(self, *arguments: str) -> str:
-        """Run a `dmp` command that must succeed; returns its standard output."""
-        result = self.stack.dmp(*arguments)
+    def dmp(self, *arguments: str, **variables: str) -> str:
+        """Run a `dmp` command that must succeed, with more variables if given; returns its standard output."""
+        result = self.stack.dmp(*arguments, **variables)
         assert result.returncode == 0, result.stderr
         return result.stdout
 

@@ -1,5 +1,5 @@
 """After `dmp erase` no byte of a person is left in Elasticsearch's documents and, once Kafka has compacted them, in the
-upsert topics."""
+upsert topics, the vault among them."""
 
 from __future__ import annotations
 
@@ -14,14 +14,18 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 from elasticsearch.helpers import scan
 
-from schemas.topics import IDENTITIES, INDEXED, MERGES, PROFILE_EDITS, PROFILES, REFUSED, TOPICS
+from connectors.vault import entries
+from dmp.core.vault import Vault, message_key
+from dmp.secrets import require_vault_keys
+from schemas.topics import IDENTITIES, INDEXED, MERGES, PROFILE_EDITS, PROFILES, REFUSED, TOPICS, VAULT, VAULT_READS
 from tests.pipeline.platform import Platform, wait_for
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("vault_job")]
 
 RUN = uuid.uuid4().hex[:12]
 LOGIN, COOKIE, DEVICE = f"gone-u-{RUN}", f"gone-c-{RUN}", f"gone-d-{RUN}"
 EMAIL, PHONE = f"gone@{RUN}.example.com", f"+86138{int(RUN, 16) % 10**8:08d}"
+CONTACTS = {"email": EMAIL, "phone": PHONE}
 TRAIT, EDIT = f"trait-{RUN}", f"edit-{RUN}"
 #: Topics that hold identifiers or traits, with a key of nobody for each.
 COMPACTED = {
@@ -29,6 +33,7 @@ COMPACTED = {
     PROFILES: {"profile_id": f"filler-{RUN}"},
     MERGES: {"change": f"filler-{RUN}"},
     REFUSED: {"a": f"user_id:filler-{RUN}", "b": f"device_id:filler-{RUN}"},
+    VAULT: {"type": "email", "id": f"filler-{RUN}"},
 }
 AT_ONCE = {"segment.ms": "1000", "min.cleanable.dirty.ratio": "0", "delete.retention.ms": "0"}
 
@@ -38,11 +43,23 @@ def event(number: int, **fields: object) -> bytes:
     return json.dumps({"type": "identify", "messageId": f"{RUN}-e{number}", "timestamp": when, **fields}).encode()
 
 
+def pseudonym(platform: Platform, value: str) -> str:
+    return hmac.digest(platform.stack.config.local_pii_key_file.read_bytes(), value.encode(), "sha256").hex()
+
+
 def needles(platform: Platform) -> list[bytes]:
     """Everything by which the person could be found."""
-    key = platform.stack.config.local_pii_key_file.read_bytes()
-    pseudonyms = [hmac.digest(key, value.encode(), "sha256").hex() for value in (EMAIL, PHONE)]
+    pseudonyms = [pseudonym(platform, value) for value in CONTACTS.values()]
     return [text.encode() for text in (LOGIN, COOKIE, DEVICE, EMAIL, PHONE, PHONE[3:], *pseudonyms, TRAIT, EDIT)]
+
+
+def sealed(platform: Platform) -> list[bytes]:
+    """The ciphertexts of the person's e-mail and phone that the vault has; each opens to the original."""
+    vault, found = Vault(require_vault_keys(platform.stack.env)), entries(platform.stack.config.kafka)
+    originals = {message_key(kind, pseudonym(platform, value)): value for kind, value in CONTACTS.items()}
+    own = {key: found[key] for key in originals if key in found}
+    assert all(vault.open(entry) == originals[key] for key, entry in own.items())
+    return [json.loads(entry)["sealed"].encode() for entry in own.values()]
 
 
 def documents(platform: Platform, wanted: list[bytes]) -> list[str]:
@@ -104,9 +121,20 @@ def test_no_byte_of_an_erased_person_is_left(platform: Platform) -> None:
     platform.assert_exact()
     expected = {topic.name for topic in COMPACTED}
     wait_for("all topics", lambda: {name.split(":")[0] for name in messages(platform, wanted)} == expected)
+    wait_for("both originals", lambda: len(sealed(platform)) == 2)
+    wanted += sealed(platform)
+    assert platform.dmp("vault", "show", f"email:{pseudonym(platform, EMAIL)}") == f"{EMAIL}\n"
+    assert platform.dmp("vault", "show", f"phone:{PHONE}") == f"{PHONE}\n"
     wait_for("its profile", lambda: any(TRAIT in document for document in documents(platform, wanted)))
 
     platform.dmp("erase", f"user_id:{LOGIN}", "--yes", "--timeout", "180")
+    # At once, whatever the jobs do, and for sightings that come later, too.
+    assert not sealed(platform)
+    shown = platform.stack.dmp("vault", "show", f"email:{EMAIL}")
+    assert (shown.returncode, shown.stdout) == (1, "") and "no original" in shown.stderr
+    reads = [json.loads(message.value) for message in platform.topic(VAULT_READS.name)]
+    assert [(row["type"], row["found"]) for row in reads] == [("email", True), ("phone", True), ("email", False)]
+    platform.send([event(4, userId=f"late-{RUN}", traits={"email": EMAIL, "phone": PHONE})])
     wait_for("the device's new person", lambda: ("device_id", DEVICE) in platform.identities())
     platform.dmp("erase", f"device_id:{DEVICE}", "--yes", "--timeout", "180")  # nobody's, so not among the person's
     wait_for("the end of all documents", lambda: not documents(platform, wanted))

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from dmp.config import COLLECTOR_SECRETS, SECRET_VARIABLES, Config, load_config
+from dmp.config import OUTSIDE_SECRETS, SECRET_VARIABLES, Config, load_config
 from dmp.errors import UserError
 from dmp.stack.artifacts import ArtifactCache
 from dmp.stack.flink import FlinkHome
-from dmp.stack.keys import as_files, prepare_keys, secret_variables, store
+from dmp.stack.keys import as_files, prepare_keys, replace_vault_key, secret_variables, store
 from dmp.stack.server import Surroundings
 
 
 @pytest.fixture
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
-    for name in (*SECRET_VARIABLES, *COLLECTOR_SECRETS):
+    for name in (*SECRET_VARIABLES, *OUTSIDE_SECRETS):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("DMP_STACK__DATA_DIR", str(tmp_path))
     (tmp_path / "secrets").mkdir()
@@ -45,6 +45,19 @@ def test_values_become_private_files(config: Config, tmp_path: Path, monkeypatch
     assert not config.local_pii_key_file.exists()
 
 
+def test_another_vault_key_reaches_workers_that_read_it_from_the_file_of_before(
+    config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DMP_VAULT_KEY", "the next one")
+    replace_vault_key(config)  # Flink has none
+    assert not list((tmp_path / "secrets").iterdir())
+    store({"DMP_VAULT_KEY": "the first"}, tmp_path / "secrets", config)
+    file = Path(as_files({"DMP_VAULT_KEY": "the first"}, tmp_path / "secrets")["DMP_VAULT_KEY_FILE"])
+    replace_vault_key(config)
+    assert file.read_text() == "the next one" and stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert list((tmp_path / "secrets").iterdir()) == [file]
+
+
 @pytest.mark.parametrize(
     ("variables", "expected"),
     [
@@ -63,7 +76,7 @@ def test_unusable_keys_are_refused_before_anything_starts(
 
 
 def test_flink_is_handed_no_secret_by_value(config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    values = [name for name in (*SECRET_VARIABLES, *COLLECTOR_SECRETS) if not name.endswith(("_FILE", "_USER", "_ID"))]
+    values = [name for name in (*SECRET_VARIABLES, *OUTSIDE_SECRETS) if not name.endswith(("_FILE", "_USER", "_ID"))]
     for name in values:
         monkeypatch.setenv(name, f"planted {name}")
     handed_on = FlinkHome(Surroundings(config, ArtifactCache(tmp_path))).environment()
