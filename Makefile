@@ -9,7 +9,7 @@ FITS := import sys, venv, ensurepip; sys.exit(not (3, 9) <= sys.version_info[:2]
 # setuptools warns of every editable installation.
 PIP_INSTALL := PYTHONWARNINGS=ignore $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: setup up down status demo test debian-packages lint bench fuzz docs lock audit sbom
+.PHONY: setup up down status demo test debian-packages lint bench fuzz chaos docs lock audit sbom
 
 setup: $(VENV)/.complete
 
@@ -61,6 +61,10 @@ bench: setup
 fuzz: setup
 	@$(PIP_INSTALL) --editable '.[fuzz]'
 	@$(VENV)/bin/python -m tests.fuzz $(ARGS)
+
+# A hundred faults, one after the other, on a stack of its own: make chaos ARGS="--faults 26 --seed 2 --out chaos.json"
+chaos: setup
+	@$(VENV)/bin/python -m tests.chaos $(ARGS)
 
 # The pages of docs/ that are generated from the schemas and the configuration.
 docs: setup
