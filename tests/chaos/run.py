@@ -15,6 +15,7 @@ from tests.chaos.traffic import Traffic, halves
 from tests.pipeline import audiences
 
 BATCH = 150  # events for each fault
+RECOVERY_SECONDS = 1200  # on a machine so busy that heartbeats fail, jobs start again and again
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,7 @@ def assert_exact(site: Site) -> None:
     """Wait until all that was sent has come through: nothing is lost or doubled on its way in, and identities, windows,
     profiles, totals and segments in Elasticsearch equal a recount."""
     site.inflow.wait_until_sent()
+    site.platform.wait_until_running(RECOVERY_SECONDS)
     audiences.assert_exact(site.platform)
     ids = [json.loads(message.value)["message_id"] for message in site.platform.topic(EVENTS_CLEAN.name)]
     assert len(ids) == len(set(ids)), f"an accepted event stands twice in {EVENTS_CLEAN.name}"

@@ -178,6 +178,16 @@ class Platform:
             member.kill()
         psutil.wait_procs(family, timeout=30)
 
+    def wait_until_running(self, seconds: float) -> None:
+        """Until all tasks of all jobs run."""
+
+        def recovered() -> bool:
+            jobs, running = get_json(f"{self.cluster.rest}/jobs/overview")["jobs"], self.cluster.running().values()
+            tasks = [job["tasks"] for job in jobs if job["jid"] in running]
+            return bool(tasks) and all(of["running"] == of["total"] for of in tasks)
+
+        wait_for("the recovery of all jobs", recovered, seconds)
+
     def wait_for_checkpoint(self, job: str) -> None:
         """Until one more checkpoint of the job has completed."""
         url = f"{self.cluster.rest}/jobs/{self.cluster.running()[job]}/checkpoints"
