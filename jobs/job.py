@@ -42,7 +42,6 @@ SETTINGS = {
     "table.local-time-zone": "UTC",
 }
 
-DEDUPLICATION_TTL = "24 h"
 VIEW = re.compile(r"CREATE TEMPORARY VIEW (?P<name>\w+) AS\s")
 _INSERT = re.compile(r"INSERT INTO (?P<table>\w+)\s")
 
@@ -51,8 +50,10 @@ class Job:
     """One Flink job under construction; `submit` sends it as a single statement set.
 
     `create_table` gives the DDL of a topic: Kafka's by default, files in a replay. With `sinks`, inserts into other
-    tables are left out.
+    tables are left out. `count_ttl` is how long a running count, COUNT(*) OVER, remembers a key: for ever, or as "24 h".
     """
+
+    count_ttl: Optional[str] = None
 
     def __init__(
         self,
@@ -135,7 +136,8 @@ class Job:
 
     def plan(self) -> str:
         """The compiled plan of the statement set, JSON: what `submit` runs."""
-        return _forget_message_ids(self.statements.compile_plan().as_json_string())
+        plan = self.statements.compile_plan().as_json_string()
+        return _forget_counts(plan, self.count_ttl) if self.count_ttl else plan
 
     def submit(self) -> None:
         """Send the job to the cluster of `flink run`."""
@@ -143,15 +145,15 @@ class Job:
         plan._j_compiled_plan.execute()  # CompiledPlan.execute of PyFlink 2.3 calls a method that is not there
 
 
-def _forget_message_ids(plan: str) -> str:
-    """The plan with deduplication forgetting a messageId after DEDUPLICATION_TTL.
+def _forget_counts(plan: str, ttl: str) -> str:
+    """The plan with running counts that forget a key after `ttl`.
 
     SQL has no hint for the state of OVER, and a setting for the whole job would forget identities, too.
     """
     tree = json.loads(plan)
     for node in tree["nodes"]:
-        if node["type"].startswith("stream-exec-over-aggregate") and "[message_id]" in node["description"]:
-            node["configuration"] = {"table.exec.state.ttl": DEDUPLICATION_TTL}
+        if node["type"].startswith("stream-exec-over-aggregate") and "COUNT(*)" in node["description"]:
+            node["configuration"] = {"table.exec.state.ttl": ttl}
     return json.dumps(tree)
 
 
