@@ -50,7 +50,8 @@ class Job:
     """One Flink job under construction; `submit` sends it as a single statement set.
 
     `create_table` gives the DDL of a topic: Kafka's by default, files in a replay. With `sinks`, inserts into other
-    tables are left out. `count_ttl` is how long a running count, COUNT(*) OVER, remembers a key: for ever, or as "24 h".
+    tables are left out. `count_ttl`, such as "24 h", is how long a running count, COUNT(*) OVER, remembers a key;
+    without it, for ever.
     """
 
     count_ttl: Optional[str] = None
