@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -13,16 +14,22 @@ from dmp.stack.server import Server
 
 MIN_FREE_DISK_MB = 2048
 """Room for logs, Kafka's segments and checkpoints to begin with; Elasticsearch turns read-only below 0.5 GiB."""
+RELEASE_SECONDS = 10
+"""A large process that was killed holds its ports until the last of its threads has ended, and has no name any more."""
 
 
 def check_ports(servers: Iterable[Server]) -> None:
     for server in servers:
         for port in server.ports:
-            if not _free(port):
-                raise UserError(
-                    f"port {port}, which {server.name} needs, is in use{_user_of(port)}: "
-                    "stop that program, or set another port in [ports] of dmp.toml"
-                )
+            deadline = time.monotonic() + RELEASE_SECONDS
+            while not _free(port):
+                user = _user_of(port)
+                if user or time.monotonic() > deadline:
+                    raise UserError(
+                        f"port {port}, which {server.name} needs, is in use{user}: "
+                        "stop that program, or set another port in [ports] of dmp.toml"
+                    )
+                time.sleep(0.1)
 
 
 def check_memory(servers: Sequence[Server]) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import psutil
 import pytest
 
 from dmp.errors import UserError
 from dmp.stack import checks
+from tests.waiting import wait_for
 
 
 def test_small_disk_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -15,3 +20,26 @@ def test_small_disk_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(checks, "MIN_FREE_DISK_MB", 1 << 40)
     with pytest.raises(UserError, match=rf"MiB are free on the disk of {tmp_path}.*stack\.data_dir"):
         checks.check_disk(tmp_path)
+
+
+# Its main thread ends at once, as that of a killed JVM does, and another one holds the port for a while.
+DYING = """
+import ctypes, os, socket, threading, time
+listener = socket.create_server(("127.0.0.1", 0))
+def end():
+    time.sleep(1)
+    os._exit(0)
+threading.Thread(target=end).start()
+print(listener.getsockname()[1], flush=True)
+ctypes.CDLL(None).pthread_exit(None)
+"""
+
+
+def test_the_port_of_a_server_that_is_just_dying_is_waited_for() -> None:
+    with subprocess.Popen([sys.executable, "-c", DYING], stdout=subprocess.PIPE) as dying:
+        assert dying.stdout is not None
+        server = SimpleNamespace(name="kafka", ports=[int(dying.stdout.readline())])
+        main = psutil.Process(dying.pid)
+        wait_for("the end of its main thread", lambda: main.status() == psutil.STATUS_ZOMBIE, 10, pause_seconds=0.01)
+        checks.check_ports([server])  # type: ignore[list-item]
+        assert dying.wait(10) == 0
