@@ -16,7 +16,7 @@ from typing import Any, Callable, NamedTuple
 
 from bench import report
 from bench.engines import peer
-from bench.engines.flink import STAGES, Flink
+from bench.engines.flink import COUNTING, Flink
 from bench.progress import Run
 from bench.topics import Windows, delete
 from bench.workload import MIXES, RawTopic, send
@@ -57,7 +57,7 @@ def compare(engines: list[str], topics: dict[str, RawTopic], rounds: int) -> dic
         for mix, raw in topics.items():
             for engine in engines:
                 run: Callable[[], Run]
-                run = flink.run(engine, raw) if engine in STAGES else peer.measure(engine, raw, kafka_pid)
+                run = flink.run(engine, raw) if engine in COUNTING else peer.measure(engine, raw, kafka_pid)
                 runs.setdefault((mix, engine), []).append(run)
                 print(f"{mix}, {engine}: {run.seconds:.1f} s, steady {run.steady_rate or 0:,.0f}/s", flush=True)
     return runs
@@ -122,7 +122,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=200_000, help="messages of each mix (default: 200,000)")
     parser.add_argument("--mixes", nargs="+", choices=MIXES, default=list(MIXES))
-    parser.add_argument("--engines", nargs="+", choices=[*STAGES, *PEERS], default=[*STAGES, *PEERS])
+    parser.add_argument("--engines", nargs="+", choices=[*COUNTING, *PEERS], default=[*COUNTING, *PEERS])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--out", type=Path, help="folder for throughput.json, throughput.md and throughput.png")
     args = parser.parse_args()

@@ -6,10 +6,10 @@ An event draws its person, and one of the person's three devices and three cooki
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timezone
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Optional
 
 import orjson
 from confluent_kafka import Producer
@@ -112,19 +112,24 @@ def raw_messages(mix: str, count: int, seed: int = 1) -> Iterator[tuple[int, byt
 
 
 def send(kafka: KafkaSection, mix: str, messages: int) -> RawTopic:
-    """Send the messages of a mix into a topic of their own; when it has them already, it stays as it is."""
+    """Send the messages of a mix into a topic of their own."""
     raw = RawTopic(f"bench.{mix}.{messages}", messages)
+    produce(kafka, raw, ((partition, None, value) for partition, value in raw_messages(mix, messages)))
+    return raw
+
+
+def produce(kafka: KafkaSection, raw: RawTopic, messages: Iterable[tuple[int, Optional[bytes], bytes]]) -> None:
+    """Send (partition, key, value) into a new topic; when it has them already, it stays as it is."""
     ensure_topics(kafka, [Topic(name=raw.name, partitions=len(SHARES), config={})])
-    if ends(kafka, [raw.name])[raw.name] == messages:
-        return raw
+    if ends(kafka, [raw.name])[raw.name] == raw.messages:
+        return
     producer = Producer({**silent_settings(kafka), "compression.type": "lz4", "linger.ms": 20, "acks": "all"})
-    for partition, value in raw_messages(mix, messages):
+    for partition, key, value in messages:
         while True:
             try:
-                producer.produce(raw.name, value, partition=partition)
+                producer.produce(raw.name, value, key, partition)
                 break
             except BufferError:
                 producer.poll(0.1)
-    if producer.flush(120) or ends(kafka, [raw.name])[raw.name] != messages:
-        raise SystemExit(f"{raw.name} does not hold {messages} messages: delete it, and try again")
-    return raw
+    if producer.flush(120) or ends(kafka, [raw.name])[raw.name] != raw.messages:
+        raise SystemExit(f"{raw.name} does not hold {raw.messages} messages: delete it, and try again")

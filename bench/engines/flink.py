@@ -6,6 +6,7 @@ limit       the windows of `metrics` by built-in functions alone: Flink parses t
 metrics     the jobs `clean` and `metrics`, windows alone to Kafka; each subject is a person of its own
 identity    with the job `identity`: windows and who is who to Kafka
 everything  the jobs `pipeline` and `segments`: all results to Kafka
+index       the job `index` over documents instead of raw events, see bench/index.py
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import Callable, NamedTuple, Optional
 
@@ -30,10 +32,13 @@ from dmp.jobs import PROJECT, Cluster, root_cause
 from dmp.stack import Stack
 from dmp.stack.server import get_json
 from jobs.job import Job
-from schemas.tables import with_options
-from schemas.topics import EVENTS_RAW, IDENTITIES, METRICS, REFUSED, TOPICS, Topic
+from schemas.tables import create_results_table, with_options
+from schemas.topics import EVENTS_RAW, IDENTITIES, INDEX_REJECTED, METRICS, PROFILES, REFUSED, TOPICS, Topic
 
 POLL_SECONDS = 0.5
+DOCUMENTS = "bench-documents"
+"""The alias that stage `index` writes to."""
+
 CHECKPOINTS = 3
 """So many must complete after the last result for a run to be over: what comes back from dmp.identities takes two."""
 
@@ -111,6 +116,16 @@ def segments(job: BenchJob) -> None:
     segments.build(job)
 
 
+def index(job: BenchJob) -> None:
+    from udfs.indexing import index_document
+
+    job.table(INDEX_REJECTED)
+    job.sql(create_results_table((EVENTS_RAW,), job.config.kafka, job.name))
+    documents = replace(PROFILES, name=job.raw, index=DOCUMENTS)
+    job.function("index_document", index_document(job.config.elasticsearch, (documents,)))
+    job.script("index.sql")
+
+
 class Part(NamedTuple):
     """A job of a stage, the topics that it writes (None: all), and the table by which it reads the messages."""
 
@@ -124,7 +139,10 @@ STAGES: dict[str, dict[str, Part]] = {
     "metrics": {"metrics": Part(metrics, (METRICS,))},
     "identity": {"identity": Part(identity, (METRICS, IDENTITIES, REFUSED))},
     "everything": {"pipeline": Part(pipeline), "segments": Part(segments)},
+    "index": {"index": Part(index, source="results")},
 }
+COUNTING = ("limit", "metrics", "identity", "everything")
+"""The stages that count events into windows."""
 
 
 class BenchJob(Job):
