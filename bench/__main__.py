@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-BENCHES = ("throughput", "index", "latency", "identity", "cleaning", "footprint", "collector", "alerts")
+BENCHES = ("throughput", "growth", "index", "latency", "identity", "cleaning", "footprint", "collector", "alerts")
 
 
 def main() -> None:

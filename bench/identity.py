@@ -33,7 +33,7 @@ import orjson
 import psutil
 
 from bench import report
-from bench.workload import MIXES, make_events
+from bench.workload import MIXES, Mix, make_events
 from dmp.config import IdentitySection, load_config
 from dmp.jobs import PROJECT
 from dmp.stack.java import java_home
@@ -113,14 +113,14 @@ STAGES = {
     RESULTS: Stage(results),
 }
 
-def write_input(folder: Path, count: int, persons: int, readers: int) -> int:
+def write_input(folder: Path, count: int, mix: Mix, readers: int) -> int:
     """Writes the events, a file for each reader, and no commands. How many identifiers there are."""
     identifiers = set()
     (folder / "events").mkdir(parents=True)
     (folder / "commands").mkdir()
     (folder / "commands" / "0.json").touch()
     files = [(folder / "events" / f"{number}.json").open("wb") for number in range(readers)]
-    for number, event in enumerate(make_events(Random(1), count, persons)):
+    for number, event in enumerate(make_events(Random(1), count, mix)):
         identifiers |= {(kind, event.get(kind)) for kind in ("user_id", "device_id", "anonymous_id")}
         files[number % readers].write(orjson.dumps(event) + b"\n")
     for file in files:
@@ -193,7 +193,7 @@ def compare(args: argparse.Namespace) -> Iterator[Measure]:
         identifiers = {}
         for mix in args.mixes:
             for part, events in (("warming", EVENTS_FOR_WARMING), ("measured", args.events)):
-                identifiers[mix] = write_input(Path(name) / mix / part, events, MIXES[mix](events), args.parallelism)
+                identifiers[mix] = write_input(Path(name) / mix / part, events, MIXES[mix], args.parallelism)
             if RESULTS in args.stages:
                 in_a_process("--persons", str(Path(name) / mix))
         for mix, stage in [(mix, stage) for _ in range(args.rounds) for mix in args.mixes for stage in args.stages]:

@@ -1,10 +1,9 @@
 """From an event to what a search finds of it, and from a merge to the corrected window, under load.
 
 Needs the local stack with its jobs (`dmp up && dmp submit all`). `dmp generate` sends traffic at a rate, which should
-be
-half of what the platform can take, while probes go into the same topic: two events of two new persons in a campaign of
-their own, whose window must come to two persons; then a login that both share, which must make it one. Elasticsearch is
-asked for what is pending many times a second, so a latency is what somebody sees who searches at the right moment,
+be half of what the platform can take, while probes go into the same topic: two events of two new persons in a campaign
+of their own, whose window must come to two persons; then a login that both share, which must make it one. Elasticsearch
+is asked for what is pending many times a second, so a latency is what somebody sees who searches at the right moment,
 Kafka's transactions and Elasticsearch's refresh included.
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, Optional
 
 from bench.processes import Watch
@@ -20,11 +21,21 @@ class Sample(NamedTuple):
     messages: int
 
 
+class Checkpoint(NamedTuple):
+    """The whole state, how much of it was written anew, and how long that took, so many seconds after the beginning."""
+
+    seconds: float
+    state_mib: float
+    written_mib: float
+    took_seconds: float
+
+
 class Run(NamedTuple):
     """One run over a topic of raw messages.
 
     seconds: from the command to the last result. start_seconds: until the first message was read. rate: messages a
-    second of all that time. steady_rate: see `steady_rate`. cpu_seconds, peak_mib: by kind of process.
+    second of all that time. steady_rate: see `steady_rate`. cpu_seconds, peak_mib: by kind of process. checkpoints:
+    those of the job that reads the messages, as far as they were seen.
     """
 
     seconds: float
@@ -34,25 +45,39 @@ class Run(NamedTuple):
     cpu_seconds: dict[str, float]
     peak_mib: dict[str, int]
     windows: Windows
+    samples: list[Sample]
+    checkpoints: Sequence[Checkpoint]
 
 
-def measured(seconds: float, samples: list[Sample], total: int, watch: Watch, windows: Windows) -> Run:
+def measured(
+    seconds: float,
+    samples: list[Sample],
+    total: int,
+    watch: Watch,
+    windows: Windows,
+    checkpoints: Sequence[Checkpoint] = (),
+) -> Run:
     start = next(sample.seconds for sample in samples if sample.messages)
     used = {kind: round(cpu, 2) for kind, cpu in sorted(watch.cpu_seconds.items())}
     peaks = dict(sorted(watch.peak_mib.items()))
-    return Run(seconds, start, total / seconds, steady_rate(samples, total), used, peaks, windows)
+    return Run(seconds, start, total / seconds, steady_rate(samples, total), used, peaks, windows, samples, checkpoints)
 
 
 def steady_rate(samples: list[Sample], total: int) -> Optional[float]:
     """Messages a second over the middle of a run; None when the samples are too few to tell."""
     first, last = (share * total for share in STEADY)
-    begin, end = _reached(samples, first), _reached(samples, last)
-    if begin is None or end is None or sum(first < sample.messages < last for sample in samples) < MIDDLE_SAMPLES:
+    if sum(first < sample.messages < last for sample in samples) < MIDDLE_SAMPLES:
         return None
-    return (STEADY[1] - STEADY[0]) * total / (end - begin)
+    return rate_between(samples, first, last)
 
 
-def _reached(samples: list[Sample], messages: float) -> Optional[float]:
+def rate_between(samples: list[Sample], first: float, last: float) -> Optional[float]:
+    """Messages a second from the first so many to the last; None when so many were never read."""
+    begin, end = reached(samples, first), reached(samples, last)
+    return None if begin is None or end is None else (last - first) / (end - begin)
+
+
+def reached(samples: list[Sample], messages: float) -> Optional[float]:
     """When so many had been read, between two samples on a straight line."""
     before = Sample(0.0, 0)
     for sample in samples:

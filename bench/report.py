@@ -47,15 +47,16 @@ def write(folder: Optional[Path], name: str, everything: dict[str, Any], text: s
 
 
 def bars(file: Path, title: str, unit: str, groups: dict[str, dict[str, Optional[float]]]) -> None:
-    """A picture of bars: one group below the other, in each a bar for every name."""
+    """A picture of bars: one group below the other, each with a bar for every name."""
     from matplotlib.figure import Figure
 
-    names = list(next(iter(groups.values())))
-    figure = Figure(figsize=(8, 1.2 + 0.32 * len(groups) * len(names)), layout="constrained")
-    axes = figure.subplots(len(groups), 1, squeeze=False, sharex=True)[:, 0]
+    heights = [len(values) for values in groups.values()]
+    figure = Figure(figsize=(8, 1.2 + 0.32 * sum(heights)), layout="constrained")
+    grid = {"height_ratios": heights}
+    axes = figure.subplots(len(groups), 1, squeeze=False, sharex=True, gridspec_kw=grid)[:, 0]
     for axis, (group, values) in zip(axes, groups.items()):
-        drawn = axis.barh(names, [values.get(name) or 0 for name in names], color="#3b6ea5")
-        axis.bar_label(drawn, [f"{values[name]:,.0f}" if values.get(name) else "" for name in names], padding=3)
+        drawn = axis.barh(list(values), [value or 0 for value in values.values()], color="#3b6ea5")
+        axis.bar_label(drawn, [f"{value:,.0f}" if value else "" for value in values.values()], padding=3)
         axis.invert_yaxis()
         axis.set_title(group, loc="left", fontsize=10)
         axis.spines[["top", "right"]].set_visible(False)

@@ -130,7 +130,7 @@ def main() -> None:
     missing = [name for name in args.engines if name in PEERS and not peer.installed(PEERS[name])]
     engines = [PLAIN, *(name for name in args.engines if name not in (PLAIN, *missing))]
     before = report.machine()
-    topics = {mix: send(config.kafka, mix, args.events) for mix in args.mixes}
+    topics = {mix: send(config.kafka, mix, MIXES[mix], args.events) for mix in args.mixes}
     try:
         runs = compare(engines, topics, args.rounds)
     finally:

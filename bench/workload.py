@@ -1,7 +1,7 @@
-"""The events that are measured: two mixes of links between identifiers, as clean rows and as raw messages in Kafka.
+"""The events that are measured: mixes of links between identifiers, as clean rows and as raw messages in Kafka.
 
-An event draws its person, and one of the person's three devices and three cookies; every fifth has a login. In
-`all-new` a person has ten events and nearly every link is new, in `steady` four of five were seen before.
+An event draws its person, and one of the person's devices and cookies; every fifth has a login. In `all-new` a person
+has ten events and nearly every link is new, in `steady` four of five were seen before.
 """
 
 from __future__ import annotations
@@ -20,8 +20,38 @@ from dmp.config import KafkaSection
 
 FIRST_MS = 1_740_000_000_000
 EVENTS_A_SECOND = 5_000
-# Persons for so many events. A person has up to 7 identifiers and 15 links.
-MIXES = {"steady": lambda events: max(1, events * 3 // 200), "all-new": lambda events: max(1, events // 10)}
+LOGINS = 0.2
+"""The share of events that have one."""
+
+
+class Mix(NamedTuple):
+    """What events are drawn from. A person has as many devices as cookies, by default 3, thus up to 15 links."""
+
+    events_per_person: float
+    devices: int = 3
+    campaigns: int = 0  # besides the usual one
+
+    def persons(self, events: int) -> int:
+        return max(1, round(events / self.events_per_person))
+
+    @property
+    def links(self) -> int:
+        """The links of a person who was seen often enough: devices with cookies, and either with the login."""
+        return self.devices**2 + 2 * self.devices
+
+    def identifiers(self, events: int, of: int) -> int:
+        """How many different ones the first so many of all events have, on average."""
+        persons = self.persons(of)
+        each = persons * self.devices
+        return round(2 * _distinct(each, events) + _distinct(persons, LOGINS * events))
+
+
+def _distinct(values: int, draws: float) -> float:
+    """How many of so many values come up in so many draws, on average."""
+    return values * (1 - (1 - 1 / values) ** draws) if values > 1 else 1.0
+
+
+MIXES = {"steady": Mix(200 / 3), "all-new": Mix(10)}
 KINDS = [
     {"type": "page", "event": "page"},
     {"type": "screen", "event": "screen", "campaign": "spring", "campaign_source": "mail"},
@@ -41,8 +71,9 @@ class RawTopic(NamedTuple):
     messages: int
 
 
-def make_events(random: Random, count: int, persons: int) -> Iterator[dict[str, Any]]:
+def make_events(random: Random, count: int, mix: Mix) -> Iterator[dict[str, Any]]:
     """Clean events, with the columns of dmp.events.clean that are not null."""
+    persons = mix.persons(count)
     for number in range(count):
         person = 1 + random.randrange(persons)  # a login of zeros only would be blocked
         event = {
@@ -50,14 +81,16 @@ def make_events(random: Random, count: int, persons: int) -> Iterator[dict[str, 
             "late": False,
             "channel": random.choice(["web", "app", "store"]),
             "device_kind": random.choice(["desktop", "mobile"]),
-            "device_id": f"{person:08x}-d{random.randrange(3)}",
-            "anonymous_id": f"{person:08x}-c{random.randrange(3)}",
+            "device_id": f"{person:08x}-d{random.randrange(mix.devices)}",
+            "anonymous_id": f"{person:08x}-c{random.randrange(mix.devices)}",
             **random.choice(KINDS),
         }
+        if mix.campaigns:
+            event.update(campaign=f"campaign {random.randrange(mix.campaigns)}", campaign_source="mail")
         if event["event"] == "Order Completed":
             event["revenue_micros"] = random.randrange(100_000_000)
         event["subject_type"], event["subject_id"] = "device_id", event["device_id"]
-        if random.random() < 0.2:
+        if random.random() < LOGINS:
             event["user_id"] = f"{person:08x}"
             event["subject_type"], event["subject_id"] = "user_id", event["user_id"]
         yield event
@@ -89,12 +122,12 @@ def raw_event(event: dict[str, Any], number: int) -> bytes:
     return orjson.dumps({**raw, "properties": properties, "context": context})
 
 
-def raw_messages(mix: str, count: int, seed: int = 1) -> Iterator[tuple[int, bytes]]:
+def raw_messages(mix: Mix, count: int, seed: int = 1) -> Iterator[tuple[int, bytes]]:
     """(partition, message): `count` messages in the order of their arrival."""
     random = Random(seed)
     chosen = random.choices(range(len(SHARES)), SHARES, k=count)
     recent: list[bytes] = []
-    for number, event in enumerate(make_events(random, count, MIXES[mix](count))):
+    for number, event in enumerate(make_events(random, count, mix)):
         chance = random.random()
         if chance < REPEATED and recent:
             value = random.choice(recent)
@@ -111,9 +144,9 @@ def raw_messages(mix: str, count: int, seed: int = 1) -> Iterator[tuple[int, byt
         yield chosen[number], value
 
 
-def send(kafka: KafkaSection, mix: str, messages: int) -> RawTopic:
+def send(kafka: KafkaSection, name: str, mix: Mix, messages: int) -> RawTopic:
     """Send the messages of a mix into a topic of their own."""
-    raw = RawTopic(f"bench.{mix}.{messages}", messages)
+    raw = RawTopic(f"bench.{name}.{messages}", messages)
     produce(kafka, raw, ((partition, None, value) for partition, value in raw_messages(mix, messages)))
     return raw
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Callable, NamedTuple, Optional
 
 from bench.processes import Watch
-from bench.progress import Run, Sample, measured
+from bench.progress import Checkpoint, Run, Sample, measured
 from bench.topics import delete, ends, windows
 from bench.workload import RawTopic
 from connectors.kafka import Topic as KafkaTopic
@@ -169,7 +169,8 @@ class Flink:
         self._stack = Stack(config)
         self._number = 0
 
-    def run(self, stage: str, raw: RawTopic) -> Run:
+    def run(self, stage: str, raw: RawTopic, parallelism: Optional[int] = None) -> Run:
+        """By default with the parallelism of the configuration."""
         self._number += 1
         name = f"bench-{stage}-{self._number}-{time.time_ns() // 1_000_000_000}"
         own = [f"{name}.{topic.name}" for topic in TOPICS]
@@ -179,18 +180,19 @@ class Flink:
         try:
             with Watch(servers) as watch:
                 begin = time.monotonic()
-                jobs += [self._submit(stage, part, name, raw) for part in STAGES[stage]]
+                jobs += [self._submit(stage, part, name, raw, parallelism) for part in STAGES[stage]]
                 source = next(iter(STAGES[stage].values())).source
-                samples, last = self._follow(jobs, source, own, raw, begin)
+                samples, checkpoints, last = self._follow(jobs, source, own, raw, begin)
             found = windows(self._config.kafka, f"{name}.{METRICS.name}")
         finally:
             for job in jobs:
                 self._cancel(job)
             delete(self._config.kafka, own)
-        return measured(last, samples, raw.messages, watch, found)
+        return measured(last, samples, raw.messages, watch, found, checkpoints)
 
-    def _submit(self, stage: str, part: str, name: str, raw: RawTopic) -> str:
+    def _submit(self, stage: str, part: str, name: str, raw: RawTopic, parallelism: Optional[int]) -> str:
         command = [str(self._stack.flink_command()), "run", "--detached", "-pyfs", str(self._cluster.pack())]
+        command += ["-p", str(parallelism or self._config.flink.parallelism)]
         command += ["-py", str(Path(__file__)), stage, part, name, raw.name]
         done = subprocess.run(command, env=self._stack.environment(), capture_output=True, text=True, cwd=PROJECT)
         submitted = re.search(r"JobID ([0-9a-f]{32})", done.stdout)
@@ -200,18 +202,30 @@ class Flink:
 
     def _follow(
         self, jobs: list[str], source: str, own: list[str], raw: RawTopic, begin: float
-    ) -> tuple[list[Sample], float]:
-        """Until all is read and no result comes any more: messages read over time, and when the last result came."""
+    ) -> tuple[list[Sample], list[Checkpoint], float]:
+        """Until all is read and no result comes any more: messages read over time, checkpoints, and when the last
+        result came."""
         samples: list[Sample] = []
+        checkpoints: dict[int, Checkpoint] = {}
         reached, last, since = ends(self._config.kafka, own), 0.0, self._checkpoints(jobs)
         while True:
             time.sleep(POLL_SECONDS)
             now = ends(self._config.kafka, own)
             samples.append(Sample(time.monotonic() - begin, self._read(jobs[0], source)))
+            checkpoints.update(self._last_checkpoint(jobs[0], samples[-1].seconds))
             if now != reached or samples[-1].messages < raw.messages:
                 reached, last, since = now, samples[-1].seconds, self._checkpoints(jobs)
             elif all(many >= few + CHECKPOINTS for many, few in zip(self._checkpoints(jobs), since)):
-                return samples, last
+                return samples, list(checkpoints.values()), last
+
+    def _last_checkpoint(self, job: str, seconds: float) -> dict[int, Checkpoint]:
+        """The last one that is complete, by its number."""
+        answer = get_json(f"{self._cluster.rest}/jobs/{job}/checkpoints")
+        last = answer["latest"]["completed"] if answer else None
+        if not last:
+            return {}
+        state, written = (round(last[size] / 2**20, 1) for size in ("state_size", "checkpointed_size"))
+        return {last["id"]: Checkpoint(seconds, state, written, last["end_to_end_duration"] / 1000)}
 
     def _read(self, job: str, source: str) -> int:
         """Messages that a job has read from a table, by the TaskManager's own page: REST is ten seconds behind."""

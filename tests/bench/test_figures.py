@@ -13,7 +13,7 @@ from bench.processes import Watch
 from bench.progress import Sample, steady_rate
 from bench.throughput import Difference, difference
 from bench.topics import Windows
-from bench.workload import make_events, raw_event, raw_messages
+from bench.workload import MIXES, make_events, raw_event, raw_messages
 
 WINDOW_MS = 10_000
 
@@ -44,6 +44,15 @@ def test_without_a_middle_there_is_no_rate(samples: list[Sample]) -> None:
     assert steady_rate(samples, 1000) is None
 
 
+def test_a_mix_knows_how_many_identifiers_there_are() -> None:
+    events, mix = 20_000, MIXES["all-new"]
+    made = list(make_events(Random(1), events, mix))
+    for many in (2_000, 20_000):
+        kinds = ("user_id", "device_id", "anonymous_id")
+        found = {(kind, event[kind]) for event in made[:many] for kind in kinds if kind in event}
+        assert mix.identifiers(many, events) == pytest.approx(len(found), rel=0.02)
+
+
 def test_differences_are_told_by_kind() -> None:
     a, b, c = ((start, "web", "page", "") for start in (0, 10_000, 20_000))
     expected: Windows = {a: (5, 2, 0), b: (5, 2, 100), c: (1, 1, 0)}
@@ -58,7 +67,7 @@ def test_a_watch_sees_what_this_process_does() -> None:
 
 
 def test_raw_events_are_cleaned_into_what_they_were_made_of() -> None:
-    events = list(make_events(Random(1), 500, 50))
+    events = list(make_events(Random(1), 500, MIXES["all-new"]))
     counted = count([raw_event(event, number) for number, event in enumerate(events)], WINDOW_MS)
     assert sum(total for total, _, _ in counted.values()) == 500
     by_key = Counter((event["channel"], event["event"], event.get("campaign", "")) for event in events)
@@ -71,11 +80,11 @@ def test_raw_events_are_cleaned_into_what_they_were_made_of() -> None:
 
 
 def test_some_messages_are_repeats_some_are_cut_off_and_some_late() -> None:
-    messages = [value for _, value in raw_messages("all-new", 5_000)]
+    messages = [value for _, value in raw_messages(MIXES["all-new"], 5_000)]
     counted = count(messages, WINDOW_MS)
     repeats = len(messages) - len(set(messages))
     cut_off = sum(not value.endswith(b"}}") for value in messages)
     assert 50 < repeats < 150 and 20 < cut_off < 80
     assert sum(total for total, _, _ in counted.values()) == len(messages) - repeats - cut_off
     assert len({key[0] for key in counted}) > 3  # 5,000 events are one second
-    assert list(raw_messages("all-new", 100)) == list(raw_messages("all-new", 100))
+    assert list(raw_messages(MIXES["all-new"], 100)) == list(raw_messages(MIXES["all-new"], 100))

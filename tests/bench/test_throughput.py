@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import StackUnderTest
+from tests.stacks import StackUnderTest
 
 PROJECT = Path(__file__).parents[2]
 
