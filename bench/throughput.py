@@ -24,8 +24,7 @@ from dmp.config import load_config
 from dmp.stack import Stack
 
 LIMIT, PLAIN = "limit", "plain"
-PEERS = {PLAIN: "orjson", "bytewax": "bytewax"}
-"""Each peer, and the package without which it cannot run."""
+PEERS = (PLAIN, "bytewax", "spark")
 
 
 class Difference(NamedTuple):
@@ -127,8 +126,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="folder for throughput.json, throughput.md and throughput.png")
     args = parser.parse_args()
     config = load_config()
-    missing = [name for name in args.engines if name in PEERS and not peer.installed(PEERS[name])]
-    engines = [PLAIN, *(name for name in args.engines if name not in (PLAIN, *missing))]
+    left_out = {name: why for name in args.engines if name in PEERS and (why := peer.wanting(name))}
+    engines = [PLAIN, *(name for name in args.engines if name not in (PLAIN, *left_out))]
     before = report.machine()
     topics = {mix: send(config.kafka, mix, MIXES[mix], args.events) for mix in args.mixes}
     try:
@@ -138,7 +137,7 @@ def main() -> None:
     results = [summary(*key, found, runs[key[0], PLAIN][0].windows) for key, found in runs.items()]
     settings = {**config.flink.model_dump(), **config.memory.model_dump()}
     about = {**before, "load_at_the_end": report.machine()["load"], "messages": args.events, "rounds": args.rounds,
-             "not_installed": missing, **settings}  # fmt: skip
+             "left_out": left_out, **settings}  # fmt: skip
     text = "\n".join([as_table(results, args.events), memory_table(results), report.facts(about)])
     report.write(args.out, "throughput", {"about": about, "results": results}, text)
     if args.out:

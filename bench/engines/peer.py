@@ -5,6 +5,7 @@ it has read so many more messages, and leaves the windows in a file."""
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -50,8 +51,12 @@ def main(run: Callable[[Peer], Windows]) -> None:
     Path(file).write_text(json.dumps(list(found.items())), encoding="utf-8")
 
 
-def installed(package: str) -> bool:
-    return find_spec(package) is not None
+def wanting(peer: str) -> str:
+    """What a peer needs and does not have; empty when it can run."""
+    package = {"plain": "orjson", "bytewax": "bytewax", "spark": "pyspark"}[peer]
+    if find_spec(package) is None:
+        return f"the package {package}"
+    return "JAVA_HOME with a full Java 17 or 21" if peer == "spark" and "JAVA_HOME" not in os.environ else ""
 
 
 def measure(peer: str, raw: RawTopic, kafka_pid: Optional[int]) -> Run:
