@@ -33,6 +33,13 @@ def ends(kafka: KafkaSection, topics: Iterable[str]) -> Counter[str]:
         return reached
 
 
+def committed(kafka: KafkaSection, group: str, topic: str) -> int:
+    """How many messages of a topic a consumer group has committed."""
+    with closing(KafkaConsumer(bootstrap_servers=kafka.bootstrap_servers, group_id=group)) as consumer:
+        partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic)]
+        return sum(consumer.committed(partition) or 0 for partition in partitions)
+
+
 def delete(kafka: KafkaSection, topics: list[str]) -> None:
     with closing(KafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)) as admin:
         admin.delete_topics(topics)

@@ -4,7 +4,7 @@ One watermark for all partitions, which moves between micro-batches: what is fur
 batches before is dropped as late. Two stateful steps are possible in append mode only, which writes a window when the
 watermark has passed it; so the last windows of a backlog are written when later events come, and not before.
 
-JAVA_HOME must be a full Java 17 or 21: Spark 4 wants the module jdk.incubator.vector, which the Java of our wheel lacks.
+JAVA_HOME must be a full Java 17 or 21: Spark 4 wants a module (jdk.incubator.vector) that the Java of our wheel lacks.
 """
 
 from __future__ import annotations
