@@ -150,8 +150,8 @@ def main() -> None:
         steady = [rate.steady for rate in found if rate.steady]
         middle = statistics.median(steady) if steady else 0.0
         rows.append([
-            name, f"{middle:,.0f}" if steady else "too short to tell", f"{middle * size / 1e6:.1f}",
-            f"{middle / bare:.2f}", f"{statistics.median(rate.with_start for rate in found):,.0f}",
+            name, f"{middle:,.0f}" if steady else "too short to tell", f"{middle * size / 1e6:.1f}" if steady else "",
+            f"{middle / bare:.2f}" if steady else "", f"{statistics.median(rate.with_start for rate in found):,.0f}",
         ])  # fmt: skip
     about = {**before, "load_at_the_end": report.machine()["load"], "documents": args.documents,
              "document_bytes": round(size), "rounds": args.rounds, **config.flink.model_dump()}  # fmt: skip

@@ -81,7 +81,7 @@ def reached(samples: list[Sample], messages: float) -> Optional[float]:
     """When so many had been read, between two samples on a straight line."""
     before = Sample(0.0, 0)
     for sample in samples:
-        if sample.messages >= messages:
+        if sample.messages >= max(messages, 1):
             share = (messages - before.messages) / (sample.messages - before.messages)
             return before.seconds + share * (sample.seconds - before.seconds)
         before = sample

@@ -22,7 +22,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.admin import ConfigResource
-from kafka.errors import AuthorizationError, KafkaError, TopicAuthorizationFailedError
+from kafka.errors import AuthorizationError, KafkaError, RetriableError, TopicAuthorizationFailedError
 from kafka.structs import OffsetAndMetadata
 
 from connectors.partitioning import DEFAULT, Partitioner, make_partitioner
@@ -31,6 +31,7 @@ from dmp.errors import UserError
 from dmp.secrets import kafka_login
 
 REACH_SECONDS = 5
+RETURN_SECONDS = 30
 """A broker that has not answered after this time counts as away."""
 
 DELIVERY_SECONDS = 60
@@ -234,9 +235,7 @@ def read_committed(kafka: KafkaSection, topic: str, wait_for_open: bool = False)
     transactions have ended. UserError when the broker is away or the topic does not exist.
     """
     with _reading(kafka), closing(_consumer(kafka, "read_committed")) as consumer:
-        partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
-        if not partitions:
-            raise _no_topic(kafka, topic)
+        partitions = _partitions(kafka, consumer, topic)
         consumer.assign(partitions)
         if wait_for_open:
             with closing(_consumer(kafka, "read_uncommitted")) as ahead:
@@ -251,9 +250,7 @@ def read_committed(kafka: KafkaSection, topic: str, wait_for_open: bool = False)
 def has_messages(kafka: KafkaSection, topic: str) -> bool:
     """Whether anything was ever written to `topic`. UserError as for `read_committed`."""
     with _reading(kafka), closing(_consumer(kafka, "read_uncommitted")) as consumer:
-        partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
-        if not partitions:
-            raise _no_topic(kafka, topic)
+        partitions = _partitions(kafka, consumer, topic)
         return any(consumer.end_offsets(partitions).values())
 
 
@@ -274,9 +271,7 @@ def sample_keys(kafka: KafkaSection, topic: str, at_most: Optional[int]) -> Samp
     partition, so that a partition's part of the sample is its part of the topic. UserError as for `read_committed`.
     """
     with _reading(kafka), closing(_consumer(kafka, "read_committed")) as consumer:
-        partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
-        if not partitions:
-            raise _no_topic(kafka, topic)
+        partitions = _partitions(kafka, consumer, topic)
         begin, end = consumer.beginning_offsets(partitions), consumer.end_offsets(partitions)
         sizes = [end[partition] - begin[partition] for partition in partitions]
         complete = at_most is None or sum(sizes) <= at_most
@@ -317,10 +312,11 @@ class Follower:
     def __init__(self, kafka: KafkaSection, topic: str, group: str) -> None:
         self._kafka, self._topic = kafka, topic
         self._consumer = _consumer(kafka, "read_committed", group)
-        partitions = [TopicPartition(topic, number) for number in self._consumer.partitions_for_topic(topic) or ()]
-        if not partitions:
+        try:
+            partitions = _partitions(kafka, self._consumer, topic)
+        except UserError:
             self.close()
-            raise _no_topic(kafka, topic)
+            raise
         self._consumer.assign(partitions)
         with _reading(kafka):
             committed = {partition: self._consumer.committed(partition) for partition in partitions}
@@ -375,6 +371,23 @@ def _consumer(kafka: KafkaSection, isolation_level: str, group: Optional[str] = 
         )
     except KafkaError as error:
         raise _away(kafka) from error
+
+
+def _partitions(kafka: KafkaSection, consumer: KafkaConsumer, topic: str) -> list[TopicPartition]:
+    """Those of a topic. A broker that stood still comes back to a cluster without brokers; that passes in seconds.
+    UserError when it does not pass, or there is no such topic."""
+    deadline = time.monotonic() + RETURN_SECONDS
+    while True:
+        try:
+            numbers = consumer.partitions_for_topic(topic)
+            break
+        except RetriableError as error:
+            if time.monotonic() > deadline:
+                raise _away(kafka) from error
+            time.sleep(0.2)
+    if not numbers:
+        raise _no_topic(kafka, topic)
+    return [TopicPartition(topic, number) for number in sorted(numbers)]
 
 
 @contextmanager

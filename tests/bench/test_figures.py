@@ -10,7 +10,7 @@ import pytest
 
 from bench.engines.plain import count
 from bench.processes import Watch
-from bench.progress import Sample, steady_rate
+from bench.progress import Sample, rate_between, steady_rate
 from bench.throughput import Difference, difference
 from bench.topics import Windows
 from bench.workload import MIXES, make_events, raw_event, raw_messages
@@ -22,6 +22,11 @@ def test_the_steady_rate_leaves_out_start_and_end() -> None:
     # Nothing for ten seconds, then 100 a second for ten, then a wait for the last checkpoint.
     samples = [Sample(10, 0), *(Sample(10 + second, 100 * second) for second in range(1, 11)), Sample(40, 1000)]
     assert steady_rate(samples, 1000) == pytest.approx(100)
+
+
+def test_the_first_message_is_read_after_the_last_sample_without_any() -> None:
+    samples = [Sample(0, 0), Sample(10, 0), Sample(11, 100), Sample(12, 200)]
+    assert rate_between(samples, 0, 200) == pytest.approx(100)
 
 
 def test_between_two_samples_the_rate_is_that_of_a_straight_line() -> None:
