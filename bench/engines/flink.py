@@ -215,6 +215,8 @@ class Flink:
             time.sleep(POLL_SECONDS)
             now, seconds = ends(self._config.kafka, own), time.monotonic() - begin
             read = committed(self._config.kafka, group, raw.name)
+            if samples and not read:
+                samples.pop()  # of the time before the first message, the end counts
             if not samples or read > samples[-1].messages:
                 samples.append(Sample(seconds, read))
             checkpoints.update(self._last_checkpoint(jobs[0], seconds))
