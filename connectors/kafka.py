@@ -31,8 +31,10 @@ from dmp.errors import UserError
 from dmp.secrets import kafka_login
 
 REACH_SECONDS = 5
-RETURN_SECONDS = 30
 """A broker that has not answered after this time counts as away."""
+
+RETURN_SECONDS = 30
+"""A broker that is coming back has as long."""
 
 DELIVERY_SECONDS = 60
 """A message that Kafka has not acknowledged after this time counts as not delivered."""
