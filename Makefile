@@ -52,7 +52,7 @@ debian-packages:
 # Measurements, see docs/benchmarks.md: make bench BENCH=identity ARGS="--events 300000 --out /tmp/bench"
 BENCH := throughput
 bench: setup
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]' || \
+	@$(PIP_INSTALL) --editable '.[bench]' || \
 	  echo "Peers of the project cannot be installed here; the report names those that are missing" >&2
 	@$(VENV)/bin/dmp up
 	@$(VENV)/bin/python -m bench $(BENCH) $(ARGS)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
+from dmp.errors import UserError
+
 BENCHES = ("throughput", "growth", "index", "latency", "identity", "cleaning", "footprint", "collector", "alerts")
 
 
@@ -14,7 +16,10 @@ def main() -> None:
         lines = [f"  {bench:<11} {summary(bench)}" for bench in BENCHES]
         sys.exit("\n".join(["python -m bench NAME [OPTION]..., NAME being one of", *lines]))
     sys.argv = [f"python -m bench {name}", *sys.argv[2:]]
-    import_module(f"bench.{name}").main()
+    try:
+        import_module(f"bench.{name}").main()
+    except UserError as error:
+        sys.exit(str(error))
 
 
 def summary(bench: str) -> str:

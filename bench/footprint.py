@@ -12,13 +12,12 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from contextlib import closing
 from pathlib import Path
 from typing import Any, Optional
 
 import psutil
-from kafka import KafkaConsumer, TopicPartition
 
+from bench.topics import ends
 from connectors.elasticsearch import session
 from connectors.generate import KafkaSink, Traffic, generate
 from connectors.partitioning import DEFAULT
@@ -57,12 +56,7 @@ def cpu_seconds(config: Config) -> dict[str, float]:
 
 def messages(config: Config) -> dict[str, int]:
     """How many messages each topic has got so far, markers of transactions included."""
-    with closing(KafkaConsumer(bootstrap_servers=config.kafka.bootstrap_servers)) as consumer:
-        found = {}
-        for topic in TOPICS:
-            partitions = [TopicPartition(topic.name, n) for n in consumer.partitions_for_topic(topic.name)]
-            found[topic.name] = sum(consumer.end_offsets(partitions).values())
-        return found
+    return ends(config.kafka, [topic.name for topic in TOPICS])
 
 
 def settle(config: Config) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import closing
-from datetime import datetime
 from typing import Any
 
 import orjson
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 
-from connectors.kafka import read_committed
+from connectors.kafka import latest
 from dmp.config import KafkaSection
+from dmp.core.timestamps import parse_rfc3339
 
 Key = tuple[int, str, str, str]
 """window_start in epoch milliseconds, channel, event, campaign."""
@@ -47,17 +47,11 @@ def delete(kafka: KafkaSection, topics: list[str]) -> None:
 
 def windows(kafka: KafkaSection, topic: str) -> Windows:
     """The last committed row of each window in a topic with the columns of dmp.metrics."""
-    found: Windows = {}
-    for message in read_committed(kafka, topic):
-        key = _key(orjson.loads(message.key))
-        if message.value is None:
-            found.pop(key, None)
-        else:
-            row = orjson.loads(message.value)
-            found[key] = (row["events"], row["persons"], round(row["revenue"] * 1_000_000))
-    return found
+    rows = {_key(orjson.loads(key)): orjson.loads(value) for key, value in latest(kafka, topic).items()}
+    return {key: (row["events"], row["persons"], round(row["revenue"] * 1_000_000)) for key, row in rows.items()}
 
 
 def _key(row: dict[str, Any]) -> Key:
-    start = datetime.fromisoformat(row["window_start"].replace("Z", "+00:00"))
-    return round(start.timestamp() * 1000), row["channel"], row["event"], row["campaign"]
+    start = parse_rfc3339(row["window_start"])
+    assert start is not None
+    return start, row["channel"], row["event"], row["campaign"]

@@ -7,7 +7,6 @@ has ten events and nearly every link is new, in `steady` four of five were seen 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timezone
 from random import Random
 from typing import Any, NamedTuple, Optional
 
@@ -17,6 +16,7 @@ from confluent_kafka import Producer
 from bench.topics import ends
 from connectors.kafka import Topic, ensure_topics, silent_settings
 from dmp.config import KafkaSection
+from dmp.core.timestamps import rfc3339
 
 FIRST_MS = 1_740_000_000_000
 EVENTS_A_SECOND = 5_000
@@ -104,7 +104,6 @@ AGENTS = {
 
 def raw_event(event: dict[str, Any], number: int) -> bytes:
     """The message that is cleaned into `event`; some 450 bytes."""
-    stamp = datetime.fromtimestamp(event["event_ms"] / 1000, timezone.utc).isoformat(timespec="milliseconds")
     page = {"url": f"https://shop.example.com/p/{number % 500}", "title": "Running shoes"}
     context = {"channel": event["channel"], "device": {"id": event["device_id"]}, "page": page,
                "userAgent": AGENTS[event["device_kind"]], "ip": f"10.{number % 200}.{number % 100}.7"}  # fmt: skip
@@ -118,7 +117,7 @@ def raw_event(event: dict[str, Any], number: int) -> bytes:
     properties: dict[str, Any] = {"product_id": f"P{number % 997}"}
     if "revenue_micros" in event:
         properties.update(revenue=event["revenue_micros"] / 1_000_000, currency="CNY")
-    raw.update(anonymousId=event["anonymous_id"], timestamp=stamp.replace("+00:00", "Z"))
+    raw.update(anonymousId=event["anonymous_id"], timestamp=rfc3339(event["event_ms"]))
     return orjson.dumps({**raw, "properties": properties, "context": context})
 
 

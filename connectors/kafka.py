@@ -249,6 +249,17 @@ def read_committed(kafka: KafkaSection, topic: str, wait_for_open: bool = False)
                 yield from records
 
 
+def latest(kafka: KafkaSection, topic: str, wait_for_open: bool = False) -> dict[bytes, bytes]:
+    """What a compacted topic holds: the last value of each key that was not deleted. Otherwise as `read_committed`."""
+    found: dict[bytes, bytes] = {}
+    for record in read_committed(kafka, topic, wait_for_open):
+        if record.value is None:
+            found.pop(record.key, None)
+        else:
+            found[record.key] = record.value
+    return found
+
+
 def has_messages(kafka: KafkaSection, topic: str) -> bool:
     """Whether anything was ever written to `topic`. UserError as for `read_committed`."""
     with _reading(kafka), closing(_consumer(kafka, "read_uncommitted")) as consumer:

@@ -7,7 +7,7 @@ from itertools import islice
 
 import orjson
 
-from connectors.kafka import Producer, has_messages, read_committed
+from connectors.kafka import Producer, has_messages, latest, read_committed
 from dmp.config import KafkaSection
 from dmp.core.commands import Command, CommandParser
 from dmp.core.timestamps import rfc3339
@@ -20,13 +20,7 @@ BATCH = 5_000
 
 def entries(kafka: KafkaSection, wait_for_open: bool = False) -> dict[bytes, bytes]:
     """What the vault holds now; with `wait_for_open` also what is being written. About 1 KB of memory an entry."""
-    found: dict[bytes, bytes] = {}
-    for record in read_committed(kafka, VAULT.name, wait_for_open):
-        if record.value is None:
-            found.pop(record.key, None)
-        else:
-            found[record.key] = record.value
-    return found
+    return latest(kafka, VAULT.name, wait_for_open)
 
 
 def erased(kafka: KafkaSection, parser: CommandParser) -> set[bytes]:

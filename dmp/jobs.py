@@ -111,18 +111,22 @@ class Cluster:
 
         Raises UserError with Flink's root cause when it fails to start.
         """
+        job_id = self.run(name, command)
+        self._note_run(name, job_id, self._runs(name) if "--fromSavepoint" in command else [])
+        if rules := self._rules(name):
+            self._rules_file(name).write_text(rules, encoding="utf-8")
+        self._wait_until_running(name, job_id)
+        return job_id
+
+    def run(self, name: str, command: list[str]) -> str:
+        """Run a `flink run` line; returns the job's id. UserError with Flink's root cause when it is refused."""
         result = subprocess.run(
             command, env=self._stack.environment(), capture_output=True, text=True, cwd=str(PROJECT)
         )
         submitted = re.search(r"JobID ([0-9a-f]{32})", result.stdout)
         if result.returncode or not submitted:
             raise UserError(f"flink run refused {name}: {root_cause(result.stdout + result.stderr)}")
-        job_id = submitted.group(1)
-        self._note_run(name, job_id, self._runs(name) if "--fromSavepoint" in command else [])
-        if rules := self._rules(name):
-            self._rules_file(name).write_text(rules, encoding="utf-8")
-        self._wait_until_running(name, job_id)
-        return job_id
+        return submitted.group(1)
 
     def stop(self, name: str) -> Path:
         """Stop a job with a savepoint; returns its folder. UserError when the job does not run."""

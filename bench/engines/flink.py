@@ -12,14 +12,13 @@ index       the job `index` over documents instead of raw events, see bench/inde
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
-from typing import Callable, NamedTuple, Optional
+from typing import Any, Callable, NamedTuple, Optional
 
 from bench.processes import Watch
 from bench.progress import Checkpoint, Run, Sample, measured
@@ -28,7 +27,7 @@ from bench.workload import RawTopic
 from connectors.kafka import Topic as KafkaTopic
 from connectors.kafka import ensure_topics
 from dmp.config import Config, load_config
-from dmp.jobs import PROJECT, Cluster, root_cause
+from dmp.jobs import Cluster
 from dmp.stack import Stack
 from dmp.stack.server import get_json
 from jobs.job import Job
@@ -196,11 +195,7 @@ class Flink:
         command = [str(self._stack.flink_command()), "run", "--detached", "-pyfs", str(self._cluster.pack())]
         command += ["-p", str(parallelism or self._config.flink.parallelism)]
         command += ["-py", str(Path(__file__)), stage, part, name, raw.name]
-        done = subprocess.run(command, env=self._stack.environment(), capture_output=True, text=True, cwd=PROJECT)
-        submitted = re.search(r"JobID ([0-9a-f]{32})", done.stdout)
-        if done.returncode or not submitted:
-            raise SystemExit(f"flink run refused {stage}: {root_cause(done.stdout + done.stderr)}")
-        return submitted.group(1)
+        return self._cluster.run(stage, command)
 
     def _follow(
         self, jobs: list[str], group: str, own: list[str], raw: RawTopic, begin: float
@@ -210,7 +205,7 @@ class Flink:
         core of the TaskManager."""
         samples: list[Sample] = []
         checkpoints: dict[int, Checkpoint] = {}
-        reached, last, since = ends(self._config.kafka, own), 0.0, self._checkpoints(jobs)
+        reached, last, since = ends(self._config.kafka, own), 0.0, _completed(self._checkpoints(jobs))
         while True:
             time.sleep(POLL_SECONDS)
             now, seconds = ends(self._config.kafka, own), time.monotonic() - begin
@@ -219,37 +214,39 @@ class Flink:
                 samples.pop()  # of the time before the first message, the end counts
             if not samples or read > samples[-1].messages:
                 samples.append(Sample(seconds, read))
-            checkpoints.update(self._last_checkpoint(jobs[0], seconds))
+            told = self._checkpoints(jobs)
+            checkpoints.update(_last_checkpoint(told[0], seconds))
             if now != reached or read < raw.messages:
-                reached, last, since = now, seconds, self._checkpoints(jobs)
-            elif all(many >= few + CHECKPOINTS for many, few in zip(self._checkpoints(jobs), since)):
+                reached, last, since = now, seconds, _completed(told)
+            elif all(many >= few + CHECKPOINTS for many, few in zip(_completed(told), since)):
                 return samples, list(checkpoints.values()), last
 
-    def _last_checkpoint(self, job: str, seconds: float) -> dict[int, Checkpoint]:
-        """The last one that is complete, by its number."""
-        answer = get_json(f"{self._cluster.rest}/jobs/{job}/checkpoints")
-        last = answer["latest"]["completed"] if answer else None
-        if not last:
-            return {}
-        state, written = (round(last[size] / 2**20, 1) for size in ("state_size", "checkpointed_size"))
-        return {last["id"]: Checkpoint(seconds, state, written, last["end_to_end_duration"] / 1000)}
-
-    def _checkpoints(self, jobs: list[str]) -> list[int]:
-        """How many each job has completed; ends the bench when a job has failed."""
-        counts = []
+    def _checkpoints(self, jobs: list[str]) -> list[Any]:
+        """What Flink tells of each job's checkpoints; ends the bench when a job has failed."""
         for job in jobs:
-            answer = get_json(f"{self._cluster.rest}/jobs/{job}/checkpoints")
             failures = get_json(f"{self._cluster.rest}/jobs/{job}/exceptions")
             if failures and failures["exceptionHistory"]["entries"]:
                 raise SystemExit(f"a job of the bench fails: {self._cluster.failure(job)}")
-            counts.append(answer["counts"]["completed"] if answer else 0)
-        return counts
+        return [get_json(f"{self._cluster.rest}/jobs/{job}/checkpoints") for job in jobs]
 
     def _cancel(self, job: str) -> None:
         request = urllib.request.Request(f"{self._cluster.rest}/jobs/{job}?mode=cancel", method="PATCH")
         urllib.request.urlopen(request, timeout=60).close()
         while (state := get_json(f"{self._cluster.rest}/jobs/{job}")) and state["state"] not in ("CANCELED", "FAILED"):
             time.sleep(POLL_SECONDS)
+
+
+def _completed(told: list[Any]) -> list[int]:
+    return [answer["counts"]["completed"] if answer else 0 for answer in told]
+
+
+def _last_checkpoint(answer: Any, seconds: float) -> dict[int, Checkpoint]:
+    """The last one that is complete, by its number."""
+    last = answer["latest"]["completed"] if answer else None
+    if not last:
+        return {}
+    state, written = (round(last[size] / 2**20, 1) for size in ("state_size", "checkpointed_size"))
+    return {last["id"]: Checkpoint(seconds, state, written, last["end_to_end_duration"] / 1000)}
 
 
 def main() -> None:

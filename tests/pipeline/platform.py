@@ -83,10 +83,10 @@ class Platform:
         messages = read_committed(self.stack.config.kafka, name)
         return sorted(messages, key=lambda message: (message.partition, message.offset))
 
-    def written(self, name: str) -> int:
-        """The number of messages of a topic, committed or not, control records included."""
-        consumer = KafkaConsumer(bootstrap_servers=self.stack.config.kafka.bootstrap_servers)
-        with closing(consumer):
+    def written(self, name: str, isolation: str = "read_uncommitted") -> int:
+        """The number of messages of a topic, by default committed or not, control records included."""
+        servers = self.stack.config.kafka.bootstrap_servers
+        with closing(KafkaConsumer(bootstrap_servers=servers, isolation_level=isolation)) as consumer:
             partitions = [TopicPartition(name, number) for number in consumer.partitions_for_topic(name)]
             return sum(consumer.end_offsets(partitions).values())
 

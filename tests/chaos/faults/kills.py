@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing
-
 import psutil
-from kafka import KafkaConsumer, TopicPartition
 
 from dmp.stack import Stack
 from schemas.topics import EVENTS_CLEAN
@@ -82,10 +79,4 @@ def python_workers(platform: Platform) -> list[psutil.Process]:
 
 def _open_transaction(platform: Platform, topic: str) -> bool:
     """Whether messages of the topic are written, but not committed: the last stable offset is behind the end."""
-    ends = []
-    for isolation in ("read_committed", "read_uncommitted"):
-        servers = platform.stack.config.kafka.bootstrap_servers
-        with closing(KafkaConsumer(bootstrap_servers=servers, isolation_level=isolation)) as consumer:
-            partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic)]
-            ends.append(sum(consumer.end_offsets(partitions).values()))
-    return ends[0] < ends[1]
+    return platform.written(topic, "read_committed") < platform.written(topic)
