@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import statistics
 from pathlib import Path
-from typing import Any, Callable, NamedTuple
+from typing import Any, NamedTuple
 
 from bench import report
 from bench.engines import peer
@@ -55,7 +55,6 @@ def compare(engines: list[str], topics: dict[str, RawTopic], rounds: int) -> dic
     for _ in range(rounds):
         for mix, raw in topics.items():
             for engine in engines:
-                run: Callable[[], Run]
                 run = flink.run(engine, raw) if engine in COUNTING else peer.measure(engine, raw, kafka_pid)
                 runs.setdefault((mix, engine), []).append(run)
                 print(f"{mix}, {engine}: {run.seconds:.1f} s, steady {run.steady_rate or 0:,.0f}/s", flush=True)

@@ -8,7 +8,8 @@ import shlex
 import subprocess
 import time
 import zipfile
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
@@ -27,6 +28,7 @@ ALIVE = ("INITIALIZING", "CREATED", "RUNNING", "FAILING", "RESTARTING", "CANCELL
 START_SECONDS = 120
 CHECKPOINT_SECONDS = 120
 POLL_SECONDS = 0.5
+_SUBMITTED = re.compile(r"JobID ([0-9a-f]{32})")
 
 
 @dataclass(frozen=True)
@@ -81,21 +83,29 @@ class Cluster:
         alive = [job for job in overview["jobs"] if job["state"] in ALIVE and job["name"].startswith("dmp-")]
         return {job["name"][len("dmp-") :]: job["jid"] for job in alive}
 
-    def command(self, name: str, fresh: bool = False) -> list[str]:
-        """The `flink run` line of a job, after packing what its workers import; resumes unless `fresh` or the rules of
-        the job, which its state was built by, are others than before."""
+    def states(self, names: Sequence[str], fresh: bool = False) -> dict[str, Optional[Path]]:
+        """From where each job would start: its last state; None, so the first event, if `fresh`, without any, or when
+        the rules of the job, which its state was built by, are others than before."""
+        anew = {name for name in names if fresh or self._has_other_rules(name)}
+        states = {name: None if name in anew else self.last_state(name) for name in names}
+        if ARCHIVE in states and not states[ARCHIVE]:
+            self._refuse_second_copy()
+        return states
+
+    def command(self, states: Mapping[str, Optional[Path]]) -> list[str]:
+        """The `flink run` line of jobs, each from its state, after packing what their workers import."""
         if not self._stack.flink_command().exists():
             raise UserError(f"there is no Flink in {self._flink_folder} yet: start the stack with 'dmp up'")
         package = self.pack()
         command = [str(self._stack.flink_command()), "run", "--detached"]
-        state = None if fresh or self._has_other_rules(name) else self.last_state(name)
-        if name == ARCHIVE and not state:
-            self._refuse_second_copy()
-        if state:
-            command += ["--fromSavepoint", str(state)]
-        command += ["-py", str(PROJECT / "jobs" / f"{name}.py"), "-pyfs", str(package)]
+        alone = next(iter(states)) if len(states) == 1 else None
+        if alone and states[alone]:
+            command += ["--fromSavepoint", str(states[alone])]
+        command += ["-py", str(PROJECT / "jobs" / f"{alone or 'all'}.py"), "-pyfs", str(package)]
         if self._config_file:
             command += ["--config", str(self._config_file.absolute())]
+        if not alone:
+            command += [f"{name}={state}" if state else name for name, state in states.items()]
         return command
 
     def refuse_conflicts(self, name: str) -> None:
@@ -106,27 +116,36 @@ class Cluster:
                 reason = "already runs" if other == name else f"runs and writes the same topics as {name}"
                 raise UserError(f"job {other} {reason}: stop it first with 'dmp stop {other}'")
 
-    def submit(self, name: str, command: list[str]) -> str:
-        """Run a `flink run` line and wait until all tasks of the job run; returns its id.
+    def submit(self, states: Mapping[str, Optional[Path]], command: list[str]) -> dict[str, str]:
+        """Run the `flink run` line of jobs and wait until all their tasks run; returns their ids by name.
 
-        Raises UserError with Flink's root cause when it fails to start.
+        Raises UserError with Flink's root cause when one fails to start; those before it run.
         """
-        job_id = self.run(name, command)
-        self._note_run(name, job_id, self._runs(name) if "--fromSavepoint" in command else [])
-        if rules := self._rules(name):
-            self._rules_file(name).write_text(rules, encoding="utf-8")
-        self._wait_until_running(name, job_id)
-        return job_id
+        submitted: dict[str, str] = {}
+        for name, job_id in self.run(list(states), command):
+            self._note_run(name, job_id, self._runs(name) if states[name] else [])
+            if rules := self._rules(name):
+                self._rules_file(name).write_text(rules, encoding="utf-8")
+            submitted[name] = job_id
+        for name, job_id in submitted.items():
+            self._wait_until_running(name, job_id)
+        return submitted
 
-    def run(self, name: str, command: list[str]) -> str:
-        """Run a `flink run` line; returns the job's id. UserError with Flink's root cause when it is refused."""
-        result = subprocess.run(
-            command, env=self._stack.environment(), capture_output=True, text=True, cwd=str(PROJECT)
-        )
-        submitted = re.search(r"JobID ([0-9a-f]{32})", result.stdout)
-        if result.returncode or not submitted:
-            raise UserError(f"flink run refused {name}: {root_cause(result.stdout + result.stderr)}")
-        return submitted.group(1)
+    def run(self, names: Sequence[str], command: list[str]) -> Iterator[tuple[str, str]]:
+        """Run a `flink run` line of jobs: name and id of each as it is submitted. UserError with Flink's root cause for
+        the first that is refused."""
+        left, output = deque(names), []
+        with subprocess.Popen(
+            command, env=self._stack.environment(), cwd=PROJECT,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        ) as process:  # fmt: skip
+            assert process.stdout is not None
+            for line in process.stdout:
+                output.append(line)
+                if left and (submitted := _SUBMITTED.search(line)):
+                    yield left.popleft(), submitted[1]
+        if process.returncode or left:
+            raise UserError(f"flink run refused {(left or names)[0]}: {root_cause(''.join(output))}")
 
     def stop(self, name: str) -> Path:
         """Stop a job with a savepoint; returns its folder. UserError when the job does not run."""
@@ -242,4 +261,6 @@ def root_cause(output: str) -> str:
     """The line of a Java or Python stack trace that names the first cause."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     lines = [line for line in lines if re.match(r"Caused by:|[\w.]+(Error|Exception)\b", line)] or lines
+    # The last word of `flink run` on any failure of a Python program is no cause.
+    lines = [line for line in lines if "Python process exits with code" not in line] or lines
     return lines[-1][:500] if lines else "no output"

@@ -7,7 +7,6 @@ import subprocess
 
 from connectors.elasticsearch import session
 from dmp.config import load_config
-from dmp.jobs import ALL, Cluster
 from dmp.secrets import read_secret
 from schemas.setup import apply
 
@@ -19,10 +18,7 @@ def main() -> None:
     if kibana_password:
         with session(config.elasticsearch) as client:
             client.security.change_password(username="kibana_system", password=kibana_password.decode())
-    running = Cluster(config).running()
-    for name in ALL:
-        if name not in running:
-            subprocess.run(["dmp", "submit", name], check=True)
+    subprocess.run(["dmp", "submit", "all"], check=True)
 
 
 if __name__ == "__main__":

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pyflink.common import Types
 from pyflink.datastream import StreamExecutionEnvironment
 from pyflink.table import ChangelogMode, EnvironmentSettings, StreamTableEnvironment
 
 from dmp.alerting import configured_rules
-from jobs.job import Job, run
+from jobs.job import Job, program
 from schemas.topics import ALERTS, METRICS, QUALITY
 from udfs.alerts import ALERT_TYPE, CHANGE_TYPE, JudgeFunction, SeriesFunction, alert_schema, series_name
 
@@ -16,7 +18,10 @@ WATERMARK = "LEAST(window_start, CURRENT_ROW_TIMESTAMP())"
 
 
 class StreamJob(Job):
-    """A job with a DataStream in its midst, which no compiled plan can hold; one subtask of everything."""
+    """A job with a DataStream in its midst, which no compiled plan can hold; one subtask of everything.
+
+    So its operators have the uids that Flink makes of the graph: those of SQL count on in the JVM (see Job.plan).
+    """
 
     environment: StreamTableEnvironment
 
@@ -25,6 +30,10 @@ class StreamJob(Job):
         stream = StreamExecutionEnvironment.get_execution_environment()
         stream.set_parallelism(1)  # some hundred rows a second at most
         return StreamTableEnvironment.create(stream, mode)
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.set("table.exec.uid.generation", "DISABLED")
 
     def plan(self) -> str:
         """What Flink makes of the statement set, for people."""
@@ -56,5 +65,7 @@ def judge(job: StreamJob) -> None:
     job.environment.create_temporary_view("judged", judged)
 
 
+main = program("alerts", build, StreamJob)
+
 if __name__ == "__main__":
-    run("alerts", build, StreamJob)
+    main()

@@ -6,7 +6,7 @@ Flink makes a file visible when the checkpoint that it belongs to has completed,
 from __future__ import annotations
 
 from jobs import upstream
-from jobs.job import Job, run
+from jobs.job import Job, program
 from schemas.tables import create_archive_table
 from schemas.topics import EVENTS_CLEAN
 
@@ -20,5 +20,7 @@ def build(job: Job) -> None:
     job.script("archive.sql", event_columns=", ".join(job.columns(EVENTS_CLEAN)))
 
 
+main = program("archive", build)
+
 if __name__ == "__main__":
-    run("archive", build)
+    main()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dmp.geo import open_database
-from jobs.job import Job, run
+from jobs.job import Job, program
 from schemas.topics import EVENTS_CLEAN, EVENTS_RAW, EVENTS_REJECTED, QUALITY
 from udfs.cleaning import clean_event
 
@@ -22,5 +22,7 @@ def build(job: Job) -> None:
     job.script("quality.sql")
 
 
+main = program("clean", build)
+
 if __name__ == "__main__":
-    run("clean", build)
+    main()

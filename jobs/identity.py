@@ -7,7 +7,7 @@ from string import Template
 
 from dmp.config import IdentitySection
 from jobs import commands, merges, upstream, watch
-from jobs.job import Job, run
+from jobs.job import Job, program
 from schemas.topics import IDENTITIES, REFUSED
 
 
@@ -53,5 +53,7 @@ def _rounds(file_name: str, numbers: range) -> str:
     return "\n".join(template.substitute(round=number, previous=number - 1) for number in numbers)
 
 
+main = program("identity", build_from_topic)
+
 if __name__ == "__main__":
-    run("identity", build_from_topic)
+    main()

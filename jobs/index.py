@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jobs.job import Job, run
+from jobs.job import Job, program
 from schemas.tables import create_results_table
 from schemas.topics import INDEX_REJECTED, INDEXED
 from udfs.indexing import index_document
@@ -16,5 +16,7 @@ def build(job: Job) -> None:
     job.script("index.sql")
 
 
+main = program("index", build)
+
 if __name__ == "__main__":
-    run("index", build)
+    main()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from argparse import ArgumentParser
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -137,8 +137,11 @@ class Job:
 
     def plan(self) -> str:
         """The compiled plan of the statement set, JSON: what `submit` runs."""
-        plan = self.statements.compile_plan().as_json_string()
-        return _forget_counts(plan, self.count_ttl) if self.count_ttl else plan
+        plan = json.loads(self.statements.compile_plan().as_json_string())
+        _number_from_one(plan)
+        if self.count_ttl:
+            _forget_counts(plan, self.count_ttl)
+        return json.dumps(plan)
 
     def submit(self) -> None:
         """Send the job to the cluster of `flink run`."""
@@ -146,30 +149,45 @@ class Job:
         plan._j_compiled_plan.execute()  # CompiledPlan.execute of PyFlink 2.3 calls a method that is not there
 
 
-def _forget_counts(plan: str, ttl: str) -> str:
-    """The plan with running counts that forget a key after `ttl`.
+def _number_from_one(plan: dict[str, Any]) -> None:
+    """Number the nodes of a plan anew. Operators' uids are made of the numbers, which Flink counts on from those of the
+    jobs that the same JVM has planned before."""
+    numbers = {old: new for new, old in enumerate(sorted(node["id"] for node in plan["nodes"]), start=1)}
+    for node in plan["nodes"]:
+        node["id"] = numbers[node["id"]]
+    for edge in plan["edges"]:
+        edge["source"], edge["target"] = numbers[edge["source"]], numbers[edge["target"]]
+
+
+def _forget_counts(plan: dict[str, Any], ttl: str) -> None:
+    """Let running counts of a plan forget a key after `ttl`.
 
     SQL has no hint for the state of OVER, and a setting for the whole job would forget identities, too.
     """
-    tree = json.loads(plan)
-    for node in tree["nodes"]:
+    for node in plan["nodes"]:
         if node["type"].startswith("stream-exec-over-aggregate") and "COUNT(*)" in node["description"]:
             node["configuration"] = {"table.exec.state.ttl": ttl}
-    return json.dumps(tree)
 
 
-def run(name: str, build: Callable[[Any], None], kind: type[Job] = Job) -> None:
-    """The `main` of a job: `--config FILE`, build, submit; `--explain` prints the plan instead."""
-    parser = ArgumentParser(prog=f"jobs/{name}.py")
-    parser.add_argument("--config", type=Path, help="dmp.toml (default: $DMP_CONFIG, ./dmp.toml or the defaults)")
-    parser.add_argument("--explain", action="store_true", help="print the plan, JSON, and submit nothing")
-    arguments = parser.parse_args()
-    job = kind(name, load_config(arguments.config))
-    build(job)
-    if arguments.explain:
-        print(job.plan())
-    else:
-        job.submit()
+def program(name: str, build: Callable[[Any], None], kind: type[Job] = Job) -> Callable[..., None]:
+    """The `main` of a job: builds and submits it, `--restore STATE` from there; `--explain` prints the plan instead."""
+
+    def main(words: Optional[Sequence[str]] = None) -> None:
+        parser = ArgumentParser(prog=f"jobs/{name}.py")
+        parser.add_argument("--config", type=Path, help="dmp.toml (default: $DMP_CONFIG, ./dmp.toml or the defaults)")
+        parser.add_argument("--explain", action="store_true", help="print the plan, JSON, and submit nothing")
+        parser.add_argument("--restore", metavar="STATE", help="savepoint or checkpoint to start from")
+        arguments = parser.parse_args(words)
+        job = kind(name, load_config(arguments.config))
+        if arguments.restore:
+            job.set("execution.state-recovery.path", arguments.restore)
+        build(job)
+        if arguments.explain:
+            print(job.plan())
+        else:
+            job.submit()
+
+    return main
 
 
 def statements(script: str) -> Iterator[str]:

@@ -4,7 +4,7 @@ persons of dmp.identities."""
 from __future__ import annotations
 
 from jobs import commands, upstream
-from jobs.job import Job, run
+from jobs.job import Job, program
 from schemas.topics import METRICS, QUALITY
 
 
@@ -22,5 +22,7 @@ def build_from_topic(job: Job) -> None:
     build(job)
 
 
+main = program("metrics", build_from_topic)
+
 if __name__ == "__main__":
-    run("metrics", build_from_topic)
+    main()

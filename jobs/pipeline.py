@@ -7,7 +7,7 @@ them would hold a copy of all of these, and planning would take minutes.
 from __future__ import annotations
 
 from jobs import clean, commands, identity, merges, metrics, profiles, upstream, watch
-from jobs.job import Job, run
+from jobs.job import Job, program
 
 
 def build(job: Job) -> None:
@@ -23,5 +23,7 @@ def build(job: Job) -> None:
     profiles.build(job)
 
 
+main = program("pipeline", build)
+
 if __name__ == "__main__":
-    run("pipeline", build)
+    main()

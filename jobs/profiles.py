@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dmp.core.cleaning import MAX_TRAITS
 from jobs import upstream
-from jobs.job import Job, run
+from jobs.job import Job, program
 from schemas.topics import PROFILES
 
 
@@ -21,5 +21,7 @@ def build_from_topic(job: Job) -> None:
     build(job)
 
 
+main = program("profiles", build_from_topic)
+
 if __name__ == "__main__":
-    run("profiles", build_from_topic)
+    main()

@@ -8,7 +8,7 @@ committed, and neither half changes more than once in `recommendations.refresh_s
 from __future__ import annotations
 
 from jobs import clock, upstream
-from jobs.job import Job, run
+from jobs.job import Job, program
 from schemas.topics import RECOMMENDATIONS, RELATED_ITEMS
 from udfs.recommendations import recommend_items, relate_items
 
@@ -61,5 +61,7 @@ def _script(job: Job, name: str) -> None:
     )
 
 
+main = program("recommend", build)
+
 if __name__ == "__main__":
-    run("recommend", build)
+    main()

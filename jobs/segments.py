@@ -7,7 +7,7 @@ from dmp.core.clusters import FEATURES
 from dmp.core.segments import Rules, Scores, Segment
 from dmp.segments import load_rules
 from jobs import clock, upstream
-from jobs.job import Job, run
+from jobs.job import Job, program
 from schemas.tables import create_results_table
 from schemas.topics import (
     CLUSTER_MODELS,
@@ -65,5 +65,7 @@ def _scores(limits: Scores) -> str:
     return ",\n".join(f"  CASE WHEN orders > 0 THEN {score} END AS {name}" for name, score in scores.items())
 
 
+main = program("segments", build)
+
 if __name__ == "__main__":
-    run("segments", build)
+    main()

@@ -7,7 +7,7 @@ keep their state when a key is added or taken away.
 from __future__ import annotations
 
 from jobs import commands
-from jobs.job import Job, run
+from jobs.job import Job, program
 from schemas.tables import create_messages_table
 from schemas.topics import EVENTS_RAW, VAULT
 from udfs.vault import seal_contacts
@@ -22,5 +22,7 @@ def build(job: Job) -> None:
     job.script("vault.sql")
 
 
+main = program("vault", build)
+
 if __name__ == "__main__":
-    run("vault", build)
+    main()

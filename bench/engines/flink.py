@@ -195,7 +195,8 @@ class Flink:
         command = [str(self._stack.flink_command()), "run", "--detached", "-pyfs", str(self._cluster.pack())]
         command += ["-p", str(parallelism or self._config.flink.parallelism)]
         command += ["-py", str(Path(__file__)), stage, part, name, raw.name]
-        return self._cluster.run(stage, command)
+        ((_, job),) = self._cluster.run([stage], command)
+        return job
 
     def _follow(
         self, jobs: list[str], group: str, own: list[str], raw: RawTopic, begin: float

@@ -35,13 +35,11 @@ def demo(config: Config) -> None:
     from rich.console import Console
 
     from connectors.elasticsearch import session
-    from dmp.jobs import ALL, Cluster
+    from dmp.jobs import Cluster
 
     _dmp("up")
+    _dmp("submit", "all")
     cluster = Cluster(config)
-    for name in ALL:
-        if name not in cluster.running():
-            _dmp("submit", name)
     with session(config.elasticsearch) as client:
         earlier, before, windows_before = _raw_messages(config), _totals(client), _window_events(client)
         _dmp("collect", "access-log", str(ACCESS_LOG))

@@ -23,7 +23,7 @@ JOB_NAMES = (
 def submit(config: Config, job: str, fresh: bool, print_only: bool) -> None:
     """Submit JOB to the cluster with `flink run`.
 
-    `all` is pipeline (clean to profiles in one), index, segments and alerts.
+    `all` is pipeline (clean to profiles in one), index, segments and alerts, those of them that do not run yet.
     """
     from dmp.jobs import ALL, Cluster, shell_line
     from dmp.secrets import require_vault_keys
@@ -32,14 +32,22 @@ def submit(config: Config, job: str, fresh: bool, print_only: bool) -> None:
     if job == "vault":
         require_vault_keys(os.environ)  # refused here, not in a worker
     cluster = Cluster(config, config_path())
-    for name in ALL if job == "all" else (job,):
-        if not print_only:
+    names = list(ALL) if job == "all" else [job]
+    if not print_only:
+        if job == "all":
+            names = sorted(set(names) - set(cluster.running()), key=ALL.index)
+        for name in names:
             cluster.refuse_conflicts(name)
             check(config, name)
-        command = cluster.command(name, fresh)
-        click.echo(shell_line(command))
-        if not print_only:
-            click.echo(f"{name} runs: {cluster.rest}/#/job/{cluster.submit(name, command)}")
+    if not names:
+        click.echo("All jobs run already.")
+        return
+    states = cluster.states(names, fresh)
+    command = cluster.command(states)
+    click.echo(shell_line(command))
+    if not print_only:
+        for name, job_id in cluster.submit(states, command).items():
+            click.echo(f"{name} runs: {cluster.rest}/#/job/{job_id}")
 
 
 @click.command()

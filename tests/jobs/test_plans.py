@@ -172,6 +172,11 @@ def test_deduplication_forgets_after_a_day_and_nothing_else_does(job: str, plan:
     assert others <= {None}
 
 
+def test_a_savepoint_fits_whatever_the_jvm_planned_before(plan: Plan) -> None:
+    """Operators' uids are made of the numbers of nodes."""
+    assert sorted(plan.nodes) == list(range(1, len(plan.nodes) + 1))
+
+
 def test_together_the_jobs_write_every_topic_that_is_not_raw() -> None:
     written = set().union(*SINKS.values())
     assert written | WRITTEN_BY_COMMANDS | WRITTEN_BY_STREAMS == {

@@ -10,6 +10,7 @@ from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import psutil
 from confluent_kafka import Producer
@@ -160,6 +161,11 @@ class Platform:
         """How often the running job has failed and recovered."""
         answer = get_json(f"{self.cluster.rest}/jobs/{self.cluster.running()[job]}/exceptions")
         return len(answer["exceptionHistory"]["entries"])
+
+    def restored(self, job: str) -> Path:
+        """The savepoint or checkpoint that the running job was started from."""
+        answer = get_json(f"{self.cluster.rest}/jobs/{self.cluster.running()[job]}/checkpoints")
+        return Path(urlsplit(answer["latest"]["restored"]["external_path"]).path)
 
     def cancel_jobs(self) -> None:
         """End all jobs, without savepoints."""

@@ -98,9 +98,12 @@ def test_stop_with_savepoint_and_resume_keeps_counts_exact(platform: Platform) -
     # The last hundred are sent again later, the very same: which copy comes first is Kafka's affair.
     events = [event(number, f"2026-03-04T10:00:{number % 60:02d}Z") for number in range(5000, 5500)]
     platform.send(events[:300])
-    assert "savepoint" in platform.dmp("stop", "pipeline")
+    savepoints = {name: Path(platform.dmp("stop", name).split()[-1]) for name in ("pipeline", "alerts")}
     platform.send(events[200:])
-    assert "--fromSavepoint" in platform.dmp("submit", "pipeline")
+    others = platform.cluster.running()
+    assert "jobs/all.py" in platform.dmp("submit", "all")
+    assert others.items() < platform.cluster.running().items(), "those that ran were disturbed"
+    assert {name: platform.restored(name) for name in savepoints} == savepoints
     platform.assert_exact()
     clean = [json.loads(message.value)["message_id"] for message in platform.topic("dmp.events.clean")]
     assert len(clean) == len(set(clean))
