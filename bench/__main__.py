@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from importlib import import_module
 
@@ -15,6 +16,7 @@ def main() -> None:
     if name not in BENCHES:
         lines = [f"  {bench:<11} {summary(bench)}" for bench in BENCHES]
         sys.exit("\n".join(["python -m bench NAME [OPTION]..., NAME being one of", *lines]))
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # what it made on the stack goes first
     sys.argv = [f"python -m bench {name}", *sys.argv[2:]]
     try:
         import_module(f"bench.{name}").main()

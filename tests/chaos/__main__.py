@@ -8,6 +8,7 @@ all kinds of faults; others are told which ones are left out.
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import tempfile
 from argparse import ArgumentParser, Namespace
@@ -29,6 +30,7 @@ from tests.stacks import made_stacks
 
 def main() -> int:
     arguments = _arguments()
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # its servers and its disk go first
     with ExitStack() as open_:
         stack = open_.enter_context(made_stacks())()
         open_.enter_context(small_disk(stack.config))
