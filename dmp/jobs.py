@@ -9,7 +9,7 @@ import subprocess
 import time
 import zipfile
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
@@ -108,13 +108,16 @@ class Cluster:
             command += [f"{name}={state}" if state else name for name, state in states.items()]
         return command
 
-    def refuse_conflicts(self, name: str) -> None:
-        """UserError when the job, or one that writes the same topics, runs already."""
+    def refuse_conflicts(self, names: Collection[str]) -> None:
+        """UserError when one of the jobs runs already, or another that writes the same topics runs or is among them."""
         running = self.running()
-        for other in (name, *JOBS[name].conflicts):
+        pairs = [(name, other) for name in names for other in (name, *JOBS[name].conflicts)]
+        for name, other in pairs:
             if other in running:
                 reason = "already runs" if other == name else f"runs and writes the same topics as {name}"
                 raise UserError(f"job {other} {reason}: stop it first with 'dmp stop {other}'")
+            if other != name and other in names:
+                raise UserError(f"jobs {name} and {other} write the same topics: submit only one of them")
 
     def submit(self, states: Mapping[str, Optional[Path]], command: list[str]) -> dict[str, str]:
         """Run the `flink run` line of jobs and wait until all their tasks run; returns their ids by name.

@@ -16,12 +16,12 @@ JOB_NAMES = (
 
 
 @click.command()
-@click.argument("job", type=click.Choice(JOB_NAMES))
+@click.argument("jobs", metavar="JOB...", nargs=-1, required=True, type=click.Choice(JOB_NAMES))
 @click.option("--fresh", is_flag=True, help="Start anew from the earliest event, not from the last savepoint.")
 @click.option("--print", "print_only", is_flag=True, help="Only print the flink run line, to run it by hand.")
 @pass_config
-def submit(config: Config, job: str, fresh: bool, print_only: bool) -> None:
-    """Submit JOB to the cluster with `flink run`.
+def submit(config: Config, jobs: tuple[str, ...], fresh: bool, print_only: bool) -> None:
+    """Submit jobs to the cluster with one `flink run`.
 
     `all` is pipeline (clean to profiles in one), index, segments and alerts, those of them that do not run yet.
     """
@@ -29,19 +29,19 @@ def submit(config: Config, job: str, fresh: bool, print_only: bool) -> None:
     from dmp.secrets import require_vault_keys
     from schemas.setup import check
 
-    if job == "vault":
+    if "vault" in jobs:
         require_vault_keys(os.environ)  # refused here, not in a worker
     cluster = Cluster(config, config_path())
-    names = list(ALL) if job == "all" else [job]
-    if not print_only:
-        if job == "all":
-            names = sorted(set(names) - set(cluster.running()), key=ALL.index)
-        for name in names:
-            cluster.refuse_conflicts(name)
-            check(config, name)
+    running = () if print_only else cluster.running()
+    waiting = [name for name in ALL if name not in running]
+    names = [name for job in jobs for name in (waiting if job == "all" else (job,))]
     if not names:
         click.echo("All jobs run already.")
         return
+    if not print_only:
+        cluster.refuse_conflicts(names)
+        for name in names:
+            check(config, name)
     states = cluster.states(names, fresh)
     command = cluster.command(states)
     click.echo(shell_line(command))
@@ -51,12 +51,12 @@ def submit(config: Config, job: str, fresh: bool, print_only: bool) -> None:
 
 
 @click.command()
-@click.argument("job", type=click.Choice(JOB_NAMES))
+@click.argument("jobs", metavar="JOB...", nargs=-1, required=True, type=click.Choice(JOB_NAMES))
 @pass_config
-def stop(config: Config, job: str) -> None:
-    """Stop JOB with a savepoint, from which `dmp submit JOB` resumes."""
+def stop(config: Config, jobs: tuple[str, ...]) -> None:
+    """Stop jobs with savepoints, from which `dmp submit JOB` resumes."""
     from dmp.jobs import JOBS, Cluster
 
     cluster = Cluster(config)
-    for name in sorted(set(JOBS) & set(cluster.running())) if job == "all" else (job,):
+    for name in sorted(set(JOBS) & set(cluster.running())) if "all" in jobs else jobs:
         click.echo(f"{name} stopped, savepoint {cluster.stop(name)}")

@@ -109,19 +109,21 @@ def test_stop_with_savepoint_and_resume_keeps_counts_exact(platform: Platform) -
     assert len(clean) == len(set(clean))
 
 
-def test_a_job_that_runs_is_not_submitted_twice(platform: Platform) -> None:
-    for name in ("pipeline", "clean"):
-        result = platform.stack.dmp("submit", name)
-        assert result.returncode == 2
-        assert len(result.stderr.strip().splitlines()) == 1
-        assert "dmp stop pipeline" in result.stderr
+@pytest.mark.parametrize(
+    ("jobs", "advice"),
+    [("pipeline", "dmp stop pipeline"), ("clean", "dmp stop pipeline"), ("recommend index", "dmp stop index")],
+)
+def test_a_job_that_runs_is_not_submitted_twice(platform: Platform, jobs: str, advice: str) -> None:
+    result = platform.stack.dmp("submit", *jobs.split())
+    assert result.returncode == 2
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert advice in result.stderr
 
 
 @pytest.mark.last  # four jobs instead of one leave no room on the cluster for those of other tests
-def test_the_jobs_of_the_pipeline_one_by_one_come_to_the_same(platform: Platform) -> None:
+def test_the_jobs_of_the_pipeline_on_their_own_come_to_the_same(platform: Platform) -> None:
     platform.dmp("stop", "pipeline")
     platform.forget("dmp.events.clean")  # they begin at the first event: else each would stand there twice
-    for name in ("clean", "identity", "metrics", "profiles"):
-        platform.dmp("submit", name)
+    platform.dmp("submit", "clean", "identity", "metrics", "profiles")
     platform.send([event(6000 + i, f"2026-03-05T10:00:{i % 60:02d}Z") for i in range(400)])
     platform.assert_exact()

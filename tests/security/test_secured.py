@@ -29,8 +29,7 @@ def cluster(installation: Installation) -> Cluster:
     runs = installation.environment("dmp-jobs", "dmp_index")
     assert_done(installation.dmp(installation.environment("dmp-setup", "dmp_setup"), "setup"))
     assert_done(installation.dmp(runs, "up", "--no-setup"))
-    for job in ("clean", "index"):
-        assert_done(installation.dmp(runs, "submit", job))
+    assert_done(installation.dmp(runs, "submit", "clean", "index"))
     generate = ("generate", "--events", "2000", "--rate", "10000", "--seed", "1", "--to", "kafka")
     assert_done(installation.dmp(installation.environment("dmp-collector"), *generate))
     return Cluster(installation.platform.config)
