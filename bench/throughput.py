@@ -25,6 +25,7 @@ from dmp.stack import Stack
 
 LIMIT, PLAIN = "limit", "plain"
 PEERS = (PLAIN, "bytewax", "spark")
+SHOWN_MIB = 20
 
 
 class Difference(NamedTuple):
@@ -109,11 +110,17 @@ def of_engine(figures: dict[str, float]) -> float:
 
 
 def memory_table(results: list[dict[str, Any]]) -> str:
-    """Peak resident memory of each kind of process."""
-    kinds = sorted({kind for one in results for kind in one["peak_mib"]})
+    """Peak resident memory of each kind of process that ever needs much."""
+    kinds = sorted({kind for one in results for kind, peak in one["peak_mib"].items() if peak >= SHOWN_MIB})
     rows = [[f"{one['mix']}, {one['engine']}", *(f"{one['peak_mib'].get(kind, 0):,}" for kind in kinds)]
             for one in results]  # fmt: skip
     return report.table(["peak MiB", *kinds], rows)
+
+
+def label(result: dict[str, Any]) -> str:
+    """The engine, and what its rate is worth."""
+    lost = result["difference"]["lost"]
+    return f"{result['engine']}, {lost:,} events lost" if lost else result["engine"]
 
 
 def main() -> None:
@@ -140,7 +147,7 @@ def main() -> None:
     text = "\n".join([as_table(results, args.events), memory_table(results), report.facts(about)])
     report.write(args.out, "throughput", {"about": about, "results": results}, text)
     if args.out:
-        rates = {mix: {one["engine"]: one["steady_rate"] for one in results if one["mix"] == mix} for mix in topics}
+        rates = {mix: {label(one): one["steady_rate"] for one in results if one["mix"] == mix} for mix in topics}
         report.bars(args.out / "throughput.png", "Steady rate from Kafka", "events/s", rates)
 
 
