@@ -108,9 +108,9 @@ class Cluster:
             command += [f"{name}={state}" if state else name for name, state in states.items()]
         return command
 
-    def refuse_conflicts(self, names: Collection[str]) -> None:
+    @staticmethod
+    def refuse_conflicts(names: Collection[str], running: Collection[str]) -> None:
         """UserError when one of the jobs runs already, or another that writes the same topics runs or is among them."""
-        running = self.running()
         pairs = [(name, other) for name in names for other in (name, *JOBS[name].conflicts)]
         for name, other in pairs:
             if other in running:

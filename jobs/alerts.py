@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pyflink.common import Types
 from pyflink.datastream import StreamExecutionEnvironment
 from pyflink.table import ChangelogMode, EnvironmentSettings, StreamTableEnvironment
@@ -18,10 +16,7 @@ WATERMARK = "LEAST(window_start, CURRENT_ROW_TIMESTAMP())"
 
 
 class StreamJob(Job):
-    """A job with a DataStream in its midst, which no compiled plan can hold; one subtask of everything.
-
-    So its operators have the uids that Flink makes of the graph: those of SQL count on in the JVM (see Job.plan).
-    """
+    """A job with a DataStream in its midst, which no compiled plan can hold; one subtask of everything."""
 
     environment: StreamTableEnvironment
 
@@ -30,10 +25,6 @@ class StreamJob(Job):
         stream = StreamExecutionEnvironment.get_execution_environment()
         stream.set_parallelism(1)  # some hundred rows a second at most
         return StreamTableEnvironment.create(stream, mode)
-
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        super().__init__(*arguments, **named)
-        self.set("table.exec.uid.generation", "DISABLED")
 
     def plan(self) -> str:
         """What Flink makes of the statement set, for people."""
@@ -45,6 +36,8 @@ class StreamJob(Job):
 
 def build(job: StreamJob) -> None:
     """Register the view `window_changes`, the judging of them, and the insert of the alerts."""
+    # Flink makes uids of the graph then. Those of SQL count on within a JVM, and there is no plan to number anew.
+    job.set("table.exec.uid.generation", "DISABLED")
     job.set("table.exec.mini-batch.enabled", "false")  # its watermarks are of the clock
     job.set("table.exec.state.ttl", f"{job.config.windows.horizon_hours} h")  # all state of its SQL is windows
     job.table(METRICS, QUALITY, ALERTS)

@@ -39,7 +39,7 @@ def submit(config: Config, jobs: tuple[str, ...], fresh: bool, print_only: bool)
         click.echo("All jobs run already.")
         return
     if not print_only:
-        cluster.refuse_conflicts(names)
+        cluster.refuse_conflicts(names, running)
         for name in names:
             check(config, name)
     states = cluster.states(names, fresh)
