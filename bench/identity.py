@@ -8,7 +8,7 @@ events per second, and processor seconds, which say more on a machine that does 
 windows  counts events and subjects in windows by built-in functions, without persons
 identity the job `identity` with one, two or three hops
 results  the jobs `metrics` and `profiles` with persons, over the final identities (as `dmp replay` runs them; in one
-         job with identity, persons would have to come back through Kafka, see jobs/pipeline.py)
+         job with identity they would need the plan that `Job.plan` makes for Kafka)
 
 The mixes are those of workload.py. Every reader has one file with events of all moments, like a partition of Kafka:
 with more files than readers time would begin again half-way, and links seen before would get an earlier first sighting.

@@ -191,8 +191,8 @@ class ElasticsearchSection(Section):
 class FlinkSection(Section):
     """The cluster and its jobs."""
 
-    parallelism: int = Field(default=2, ge=1, le=128)  # of each job
-    slots: int = Field(default=16, ge=1, le=128)  # enough for all jobs side by side at the default parallelism
+    parallelism: int = Field(default=1, ge=1, le=128)  # of each job; the operators of one run side by side anyway
+    slots: int = Field(default=8, ge=1, le=128)  # enough for all jobs side by side at the default parallelism
     checkpoint_interval_seconds: int = Field(default=2, ge=1, le=3600)  # what jobs write becomes visible as often
     state_backend: Literal["rocksdb", "hashmap"] = "rocksdb"  # hashmap is faster, and must fit into the heap
 

@@ -1,7 +1,8 @@
 """Job `pipeline`: everything from raw events to profiles in one statement set; each event is read and cleaned once.
 
-Persons come back from dmp.identities: planned in one piece with identity's forty views, each of the queries that join
-them would hold a copy of all of these, and planning would take minutes.
+Persons are planned as if they came from dmp.identities: in one piece with identity's forty views, each of the queries
+that join them would hold a copy of all of these, and planning would take minutes. The plan then lets them have what
+identity sends there.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Bytewax: batches from Kafka through one Python function, then `fold_window`; two processes, like our parallelism.
+"""Bytewax: batches from Kafka through one Python function, then `fold_window`; two processes.
 
 Its dataflow is this module's `flow()`, run by Bytewax's own launcher. Its clock follows each key, not each partition:
 an event that is more than five seconds behind the newest of its key is late and lost to the window. Repeats are told

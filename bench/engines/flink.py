@@ -39,7 +39,7 @@ DOCUMENTS = "bench-documents"
 """The alias that stage `index` writes to."""
 
 CHECKPOINTS = 3
-"""So many must complete after the last result for a run to be over: what comes back from dmp.identities takes two."""
+"""So many must complete after the last result for a run to be over: what `segments` reads of `pipeline` takes two."""
 
 PARSED = """CREATE TABLE parsed (
   type STRING, event STRING, messageId STRING, userId STRING, anonymousId STRING, `timestamp` TIMESTAMP_LTZ(3),

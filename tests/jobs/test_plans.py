@@ -114,6 +114,12 @@ def test_python_functions_are_called_once_for_each_message(job: str, plan: Plan)
         assert sum(call.count(f"{function}(") for call in calls) == 1
 
 
+def test_no_job_reads_from_kafka_the_upserts_that_it_writes(plan: Plan) -> None:
+    read = {node["scanTableSource"]["table"]["identifier"] for node in plan.of_type("table-source-scan")}
+    written = {node["dynamicTableSink"]["table"]["identifier"] for node in plan.of_type("sink")}
+    assert not read & written
+
+
 def test_sinks_get_the_changes_that_their_topics_take(job: str, plan: Plan) -> None:
     """An append topic takes inserts alone. An upsert topic takes updates, and deletes when a group vanishes; the row
     before an update would be a deletion there, if its sink did not fold it with what follows."""
