@@ -16,12 +16,14 @@ def main() -> None:
     if name not in BENCHES:
         lines = [f"  {bench:<11} {summary(bench)}" for bench in BENCHES]
         sys.exit("\n".join(["python -m bench NAME [OPTION]..., NAME being one of", *lines]))
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # what it made on the stack goes first
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C: what it made on the stack goes first
     sys.argv = [f"python -m bench {name}", *sys.argv[2:]]
     try:
         import_module(f"bench.{name}").main()
     except UserError as error:
         sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
 
 
 def summary(bench: str) -> str:

@@ -3,7 +3,8 @@
 Needs the local stack (`dmp up`), with no jobs beside it: `python -m bench growth [--series NAME...]`. The stages and
 the topics are those of `python -m bench throughput`.
 
-identifiers  one long run of `identity` over the mix all-new, told in tenths: at the end state is ten times as large
+identifiers  one long run of `identity`, an identifier for each message, told in tenths: at the end state is ten times
+             as large
 links        `identity`; persons with ever more devices, each link being seen twice on average
 keys         `metrics`; ever more campaigns, so ever more keys in a window
 subtasks     `identity` over the mix steady, with a parallelism of 1, 2 and 4
@@ -26,6 +27,8 @@ from dmp.config import Config, load_config
 
 PARTS = 10
 KEYS_OF_A_CAMPAIGN = 12  # channels by kinds of events
+STRANGERS = Mix(2, devices=1)
+"""Persons of two events on average, with one device and one cookie."""
 
 
 class Point(NamedTuple):
@@ -38,7 +41,11 @@ class Point(NamedTuple):
     state_mib: Optional[float]
     written_mib: Optional[float]
     checkpoint_seconds: Optional[float]
-    peak_mib: Optional[float]
+    peak_mib: dict[str, int]  # by kind of process
+
+    @property
+    def name(self) -> str:
+        return f"{self.series}: {self.value}"
 
 
 class Bench:
@@ -49,7 +56,7 @@ class Bench:
         self._events, self._identifiers = events, identifiers
 
     def identifiers(self) -> Iterator[Point]:
-        mix = MIXES["all-new"]
+        mix = STRANGERS
         total = round(self._identifiers / mix.identifiers(1_000_000, 1_000_000) * 1_000_000)
         run = self._run("identity", "growth", mix, total)
         yield self._point("identifiers", f"{mix.identifiers(total, total):,} in all", run, total)
@@ -58,7 +65,7 @@ class Bench:
             seen = [one for one in run.checkpoints if _between(run, one.seconds, first, last)]
             largest = _largest(seen)
             value = f"to {mix.identifiers(last, total):,}"
-            yield Point("identifiers", value, rate_between(run.samples, first, last), None, *largest, None)
+            yield Point("identifiers", value, rate_between(run.samples, first, last), None, *largest, {})
 
     def links(self) -> Iterator[Point]:
         for devices in (1, 3, 6, 9):
@@ -76,7 +83,7 @@ class Bench:
 
     def subtasks(self) -> Iterator[Point]:
         for parallelism in (1, 2, 4):
-            run = self._run("identity", "subtasks", MIXES["steady"], self._events, parallelism)
+            run = self._run("identity", f"subtasks-{parallelism}", MIXES["steady"], self._events, parallelism)
             yield self._point("subtasks", str(parallelism), run, self._events)
 
     def _run(self, stage: str, name: str, mix: Mix, events: int, parallelism: Optional[int] = None) -> Run:
@@ -89,7 +96,7 @@ class Bench:
     @staticmethod
     def _point(series: str, value: str, run: Run, events: int) -> Point:
         cpu = of_engine(run.cpu_seconds) / events * 1e6
-        return Point(series, value, run.steady_rate, cpu, *_largest(run.checkpoints), of_engine(run.peak_mib))
+        return Point(series, value, run.steady_rate, cpu, *_largest(run.checkpoints), run.peak_mib)
 
 
 def _between(run: Run, seconds: float, first: int, last: int) -> bool:
@@ -110,13 +117,12 @@ SERIES: dict[str, Callable[[Bench], Iterator[Point]]] = {
 
 
 def as_table(points: list[Point]) -> str:
-    columns = ["series", "steady, events/s", "CPU-s per million", "state, MiB", "of it written", "checkpoint, s",
-               "peak MiB"]  # fmt: skip
+    columns = ["series", "steady, events/s", "CPU-s per million", "state, MiB", "of it written", "checkpoint, s"]
     rows = []
     for point in points:
-        figures = zip(point[2:], (0, 1, 1, 1, 1, 0))
+        figures = zip(point[2:7], (0, 1, 1, 1, 1))
         cells = ["" if figure is None else f"{figure:,.{digits}f}" for figure, digits in figures]
-        rows.append([f"{point.series}: {point.value}", *cells])
+        rows.append([point.name, *cells])
     return report.table(columns, rows)
 
 
@@ -130,16 +136,20 @@ def main() -> None:
     config, before = load_config(), report.machine()
     bench = Bench(config, args.events, args.identifiers)
     points: list[Point] = []
-    for name in args.series:
-        for point in SERIES[name](bench):
-            points.append(point)
-            print(as_table([point]).splitlines()[-1], flush=True)
+    with report.until_stopped():
+        for name in args.series:
+            for point in SERIES[name](bench):
+                points.append(point)
+                print(as_table([point]).splitlines()[-1], flush=True)
     about = {**before, "load_at_the_end": report.machine()["load"], "messages": args.events,
              **config.flink.model_dump(), **config.memory.model_dump()}  # fmt: skip
     rows = [point._asdict() for point in points]
-    report.write(args.out, "growth", {"about": about, "points": rows}, f"{as_table(points)}\n{report.facts(about)}")
+    memory = report.memory({point.name: point.peak_mib for point in points if point.peak_mib})
+    text = "\n".join([as_table(points), memory, report.facts(about)])
+    report.write(args.out, "growth", {"about": about, "points": rows}, text)
     if args.out:
-        rates = {name: {one.value: one.rate for one in points if one.series == name} for name in args.series}
+        series = dict.fromkeys(one.series for one in points)
+        rates = {name: {one.value: one.rate for one in points if one.series == name} for name in series}
         report.bars(args.out / "growth.png", "How the steady rate grows", "events/s", rates)
 
 

@@ -2,7 +2,8 @@
 
 Needs the local stack (`dmp up`), with no jobs beside it. Both write the same profiles, of some 800 bytes, into a new
 index of the same template, in turns. The job reads them from Kafka, with versions, and acknowledges them by
-checkpoints; the loop has them ready in memory and sends as many requests at a time as the job has subtasks.
+checkpoints; the loop has its requests ready in memory and sends one after the other, and once more as many at a time
+as the job.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,12 +24,12 @@ from bench import report
 from bench.engines.flink import DOCUMENTS, Flink
 from bench.topics import delete
 from bench.workload import RawTopic, produce
-from connectors.elasticsearch import BULK_BYTES, connect
+from connectors.elasticsearch import BULK_BYTES, REQUESTS_AT_ONCE, connect
 from dmp.config import Config, load_config
 from schemas.setup import template
 from schemas.topics import PROFILES
 
-LOOP, JOB = "bare bulk loop", "job index"
+LOOP, LOOPS, JOB = "bare bulk loop", "the same, as many requests at a time as the job", "job index"
 
 
 class Rate(NamedTuple):
@@ -86,10 +88,10 @@ def refuse_missing(client: Elasticsearch, documents: int) -> None:
         raise SystemExit(f"the index holds {counted[0]} documents with {counted[1]} events instead of {documents}")
 
 
-def loop(client: Elasticsearch, requests: list[list[bytes]], parallelism: int) -> float:
+def loop(client: Elasticsearch, requests: list[list[bytes]], at_once: int) -> float:
     """Seconds that it takes to send all requests."""
     begin = time.monotonic()
-    with ThreadPoolExecutor(parallelism) as pool:
+    with ThreadPoolExecutor(at_once) as pool:
         answers = list(pool.map(lambda lines: client.bulk(operations=lines), requests))
     if any(answer["errors"] for answer in answers):
         raise SystemExit("Elasticsearch refused documents")
@@ -111,27 +113,31 @@ def bulks(documents: int) -> Iterator[list[bytes]]:
         yield lines
 
 
-def compare(config: Config, documents: int, rounds: int) -> dict[str, list[Rate]]:
+def compare(config: Config, documents: int, rounds: int) -> tuple[dict[str, list[Rate]], dict[str, int]]:
+    """The rates of each, and the peak memory of the processes of the job's runs."""
     flink, client = Flink(config), connect(config.elasticsearch)
     raw = RawTopic(f"bench.documents.{documents}", documents)
     produce(config.kafka, raw, ((number % 4, *message(number)) for number in range(documents)))
     requests = list(bulks(documents))
-    rates: dict[str, list[Rate]] = {LOOP: [], JOB: []}
+    rates: dict[str, list[Rate]] = {LOOP: [], LOOPS: [], JOB: []}
+    peaks: Counter[str] = Counter()
     try:
         for _ in range(rounds):
-            new_index(client)
-            rate = documents / loop(client, requests, config.flink.parallelism)
-            rates[LOOP].append(Rate(rate, rate))
-            refuse_missing(client, documents)
+            for name, at_once in ((LOOP, 1), (LOOPS, REQUESTS_AT_ONCE * config.flink.parallelism)):
+                new_index(client)
+                rate = documents / loop(client, requests, at_once)
+                rates[name].append(Rate(rate, rate))
+                refuse_missing(client, documents)
             new_index(client)
             run = flink.run("index", raw)
             rates[JOB].append(Rate(run.steady_rate, run.rate))
+            peaks |= run.peak_mib
             refuse_missing(client, documents)
             print({name: found[-1] for name, found in rates.items()}, flush=True)
     finally:
         delete(config.kafka, [raw.name])
         client.options(ignore_status=404).indices.delete(index=f"{DOCUMENTS}-000001")
-    return rates
+    return rates, dict(peaks)
 
 
 def main() -> None:
@@ -142,22 +148,23 @@ def main() -> None:
     args = parser.parse_args()
     config = load_config()
     before = report.machine()
-    rates = compare(config, args.documents, args.rounds)
+    rates, peaks = compare(config, args.documents, args.rounds)
     size = sum(len(orjson.dumps(profile(number))) for number in range(1000)) / 1000
     bare = statistics.median(rate.with_start for rate in rates[LOOP])
     rows = []
-    for name, found in rates.items():
-        steady = [rate.steady for rate in found if rate.steady]
+    for name, measured in rates.items():
+        steady = [rate.steady for rate in measured if rate.steady]
         middle = statistics.median(steady) if steady else 0.0
         rows.append([
             name, f"{middle:,.0f}" if steady else "too short to tell", f"{middle * size / 1e6:.1f}" if steady else "",
-            f"{middle / bare:.2f}" if steady else "", f"{statistics.median(rate.with_start for rate in found):,.0f}",
+            f"{middle / bare:.2f}" if steady else "", f"{statistics.median(rate.with_start for rate in measured):,.0f}",
         ])  # fmt: skip
     about = {**before, "load_at_the_end": report.machine()["load"], "documents": args.documents,
              "document_bytes": round(size), "rounds": args.rounds, **config.flink.model_dump()}  # fmt: skip
     table = report.table(["", "steady, documents/s", "MB/s", "to loop", "with start, documents/s"], rows)
-    everything = {"about": about, "rates": {name: [rate._asdict() for rate in found] for name, found in rates.items()}}
-    report.write(args.out, "index", everything, f"{table}\n{report.facts(about)}")
+    found = {name: [rate._asdict() for rate in measured] for name, measured in rates.items()}
+    text = "\n".join([table, report.memory({JOB: peaks}), report.facts(about)])
+    report.write(args.out, "index", {"about": about, "peak_mib": peaks, "rates": found}, text)
 
 
 if __name__ == "__main__":

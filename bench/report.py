@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any, Optional
 
 import psutil
+
+SHOWN_MIB = 20
+"""Kinds of processes that never need so much are left out of tables of memory."""
 
 
 def machine() -> dict[str, Any]:
@@ -25,10 +29,27 @@ def machine() -> dict[str, Any]:
     }
 
 
+@contextmanager
+def until_stopped() -> Iterator[None]:
+    """For a long measurement: when it is stopped by Ctrl-C or SIGTERM, what was measured until then is reported."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print("stopped: this was measured until then", flush=True)
+
+
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table in Markdown: the first column is text, the others are numbers."""
     lines = [f"| {' | '.join(columns)} |", f"|---|{'---:|' * (len(columns) - 1)}"]
     return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)]) + "\n"
+
+
+def memory(peaks: dict[str, dict[str, int]]) -> str:
+    """A table of peak resident memory in MiB: a line for each run, a column for each kind of process that ever needs
+    much."""
+    kinds = sorted({kind for run in peaks.values() for kind, peak in run.items() if peak >= SHOWN_MIB})
+    rows = [[name, *(f"{run[kind]:,}" if kind in run else "" for kind in kinds)] for name, run in peaks.items()]
+    return table(["peak MiB", *kinds], rows)
 
 
 def facts(about: dict[str, Any]) -> str:
@@ -47,7 +68,9 @@ def write(folder: Optional[Path], name: str, everything: dict[str, Any], text: s
 
 
 def bars(file: Path, title: str, unit: str, groups: dict[str, dict[str, Optional[float]]]) -> None:
-    """A picture of bars: one group below the other, each with a bar for every name."""
+    """A picture of bars: one group below the other, each with a bar for every name; none without groups."""
+    if not groups:
+        return
     from matplotlib.figure import Figure
 
     heights = [len(values) for values in groups.values()]

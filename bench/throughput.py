@@ -25,7 +25,6 @@ from dmp.stack import Stack
 
 LIMIT, PLAIN = "limit", "plain"
 PEERS = (PLAIN, "bytewax", "spark")
-SHOWN_MIB = 20
 
 
 class Difference(NamedTuple):
@@ -53,12 +52,12 @@ def compare(engines: list[str], topics: dict[str, RawTopic], rounds: int) -> dic
     config = load_config()
     flink, kafka_pid = Flink(config), Stack(config).status().get("kafka", {}).get("pid")
     runs: dict[tuple[str, str], list[Run]] = {}
-    for _ in range(rounds):
-        for mix, raw in topics.items():
-            for engine in engines:
-                run = flink.run(engine, raw) if engine in COUNTING else peer.measure(engine, raw, kafka_pid)
-                runs.setdefault((mix, engine), []).append(run)
-                print(f"{mix}, {engine}: {run.seconds:.1f} s, steady {run.steady_rate or 0:,.0f}/s", flush=True)
+    turns = [(mix, raw, engine) for mix, raw in topics.items() for engine in engines]
+    with report.until_stopped():
+        for mix, raw, engine in (turn for _ in range(rounds) for turn in turns):
+            run = flink.run(engine, raw) if engine in COUNTING else peer.measure(engine, raw, kafka_pid)
+            runs.setdefault((mix, engine), []).append(run)
+            print(f"{mix}, {engine}: {run.seconds:.1f} s, steady {run.steady_rate or 0:,.0f}/s", flush=True)
     return runs
 
 
@@ -109,14 +108,6 @@ def of_engine(figures: dict[str, float]) -> float:
     return sum(figure for kind, figure in figures.items() if not kind.startswith(("kafka", "elasticsearch")))
 
 
-def memory_table(results: list[dict[str, Any]]) -> str:
-    """Peak resident memory of each kind of process that ever needs much."""
-    kinds = sorted({kind for one in results for kind, peak in one["peak_mib"].items() if peak >= SHOWN_MIB})
-    rows = [[f"{one['mix']}, {one['engine']}", *(f"{one['peak_mib'].get(kind, 0):,}" for kind in kinds)]
-            for one in results]  # fmt: skip
-    return report.table(["peak MiB", *kinds], rows)
-
-
 def label(result: dict[str, Any]) -> str:
     """The engine, and what its rate is worth."""
     lost = result["difference"]["lost"]
@@ -144,10 +135,12 @@ def main() -> None:
     settings = {**config.flink.model_dump(), **config.memory.model_dump()}
     about = {**before, "load_at_the_end": report.machine()["load"], "messages": args.events, "rounds": args.rounds,
              "left_out": left_out, **settings}  # fmt: skip
-    text = "\n".join([as_table(results, args.events), memory_table(results), report.facts(about)])
+    memory = report.memory({f"{one['mix']}, {one['engine']}": one["peak_mib"] for one in results})
+    text = "\n".join([as_table(results, args.events), memory, report.facts(about)])
     report.write(args.out, "throughput", {"about": about, "results": results}, text)
     if args.out:
-        rates = {mix: {label(one): one["steady_rate"] for one in results if one["mix"] == mix} for mix in topics}
+        mixes = dict.fromkeys(one["mix"] for one in results)
+        rates = {mix: {label(one): one["steady_rate"] for one in results if one["mix"] == mix} for mix in mixes}
         report.bars(args.out / "throughput.png", "Steady rate from Kafka", "events/s", rates)
 
 

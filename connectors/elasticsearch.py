@@ -8,9 +8,11 @@ import random
 import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Optional
+from itertools import chain
+from typing import Any, NamedTuple, Optional
 
 import orjson
 from elastic_transport import ConnectionError, ConnectionTimeout, TlsError
@@ -20,7 +22,9 @@ from dmp.config import ElasticsearchSection
 from dmp.errors import UserError
 from dmp.secrets import read_secret
 
-BULK_BYTES = 5 * 1024 * 1024  # Elasticsearch's documentation advises 5 to 15 MB a request
+BULK_BYTES = 1024 * 1024  # small enough that the next request is made ready while Elasticsearch is busy with this one
+REQUESTS_AT_ONCE = 2
+TOLD = ["items.*.status", "items.*.error"]  # the rest of an answer repeats the request
 MAX_ID_BYTES = 512
 RETRIED_STATUS = frozenset({403, 408, 429, 500, 502, 503, 504})  # 403: an index that a full disk made read-only
 AWAY = (ConnectionError, ConnectionTimeout)
@@ -115,8 +119,7 @@ def _cause(error: ApiError) -> str:
     return str(error.body["error"]["reason"]).split(", this action is granted")[0]
 
 
-@dataclass(frozen=True)
-class Write:
+class Write(NamedTuple):
     """One document to index, or to delete when `source` is None, at an external version."""
 
     index: str
@@ -124,20 +127,13 @@ class Write:
     version: int
     source: Optional[bytes]
 
-    def lines(self) -> Iterator[bytes]:
-        """The newline-delimited JSON of the bulk API, without line ends."""
-        meta = {
-            "_index": self.index,
-            "_id": self.document_id,
-            "version": self.version,
-            "version_type": "external_gte",
-            "require_alias": True,
-        }
+    def lines(self) -> bytes:
+        """The newline-delimited JSON of the bulk API."""
+        meta = {"_index": self.index, "_id": self.document_id, "version": self.version, "version_type": "external_gte"}
         if self.source is None:
-            yield orjson.dumps({"delete": meta})
-        else:
-            yield orjson.dumps({"index": meta})
-            yield self.source.replace(b"\n", b" ")  # a line end within would break the whole request
+            return orjson.dumps({"delete": meta}) + b"\n"
+        # A line end within would break the whole request.
+        return orjson.dumps({"index": meta}) + b"\n" + self.source.replace(b"\n", b" ") + b"\n"
 
 
 @dataclass(frozen=True)
@@ -175,12 +171,13 @@ class BulkWriter:
         self._client = client
         self._patience_seconds = patience_seconds
 
-    def write(self, writes: Sequence[Write]) -> list[Optional[Refusal]]:
-        """What became of each write, in order: None when the index holds it, or something newer."""
-        results: list[Optional[Refusal]] = []
-        for chunk in _chunks(writes):
-            results += self._write_chunk(chunk)
-        return results
+    def write(self, writes: Iterable[Write]) -> list[Optional[Refusal]]:
+        """What became of each write, in order: None when the index holds it, or something newer.
+
+        Requests overtake each other, which versions make harmless; `writes` is read on while they are under way.
+        """
+        with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
+            return list(chain.from_iterable(pool.map(self._write_chunk, _chunks(writes))))
 
     def _write_chunk(self, writes: Sequence[Write]) -> list[Optional[Refusal]]:
         results: dict[int, Optional[Refusal]] = {}
@@ -209,7 +206,8 @@ class BulkWriter:
     def _send(self, writes: Sequence[Write]) -> tuple[list[dict[str, Any]], str]:
         """The answer to each write; or none and the problem, when the whole request has to be repeated."""
         try:
-            response = self._client.bulk(operations=[line for write in writes for line in write.lines()])
+            body = b"".join(write.lines() for write in writes)
+            response = self._client.bulk(operations=[body], require_alias=True, filter_path=TOLD)
         except ApiError as error:
             if error.meta.status in RETRIED_STATUS and error.message != DENIED:
                 return [], _reason(error)
@@ -219,16 +217,18 @@ class BulkWriter:
         return [next(iter(item.values())) for item in response["items"]], ""
 
 
-def _chunks(writes: Sequence[Write]) -> Iterable[Sequence[Write]]:
-    start = size = 0
-    for i, write in enumerate(writes):
+def _chunks(writes: Iterable[Write]) -> Iterator[list[Write]]:
+    chunk: list[Write] = []
+    size = 0
+    for write in writes:
         length = len(write.source or b"") + 200
-        if i > start and size + length > BULK_BYTES:
-            yield writes[start:i]
-            start, size = i, 0
+        if chunk and size + length > BULK_BYTES:
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(write)
         size += length
-    if start < len(writes):
-        yield writes[start:]
+    if chunk:
+        yield chunk
 
 
 def pauses(first: float = 0.1) -> Iterator[float]:

@@ -1,4 +1,4 @@
-"""`index_document`: writes result messages into Elasticsearch, a bulk for each batch of Arrow.
+"""`index_document`: writes result messages into Elasticsearch, bulks for each batch of Arrow.
 
 Flink ends the open batch before it takes a checkpoint, so every message behind a checkpoint is in Elasticsearch.
 After a restart some are written again: their version, the offset, makes the repetition harmless.
@@ -14,7 +14,7 @@ import pandas as pd
 from pyflink.table import DataTypes
 from pyflink.table.udf import FunctionContext, ScalarFunction, UserDefinedScalarFunctionWrapper, udf
 
-from connectors.elasticsearch import BulkWriter, Refusal, Write, connect, document_id
+from connectors.elasticsearch import BulkWriter, Write, connect, document_id
 from dmp.config import ElasticsearchSection
 from schemas.topics import Topic
 from udfs.frames import to_frame
@@ -52,17 +52,27 @@ class IndexDocumentFunction(ScalarFunction):
 
     def eval(self, *columns: pd.Series) -> pd.DataFrame:
         rows = list(zip(*columns))
-        writes = [self._to_write(*row) for row in rows]
-        # Only the last write of each document: the earlier ones would be overwritten in the same request.
-        last = {(write.index, write.document_id): i for i, write in enumerate(writes)}
-        positions = sorted(last.values())
-        refusals = dict(zip(positions, self._writer.write([writes[i] for i in positions])))
-        results = [_result(write, refusals.get(i)) for i, write in enumerate(writes)]
+        positions = self._last_of_each_document(rows)
+        refusals = self._writer.write(self._to_write(*rows[i]) for i in positions)
+        results: list[tuple[Any, ...]] = [(None, None, None, None)] * len(rows)
+        for i, refusal in zip(positions, refusals):
+            if refusal is not None:
+                results[i] = (self._document_id(*rows[i]), refusal.status, refusal.reason, refusal.detail)
         return to_frame(RESULT_TYPE.field_names(), results)
 
+    def _last_of_each_document(self, rows: Sequence[tuple[Any, ...]]) -> list[int]:
+        """Positions, in order; what comes before the last would be overwritten at once."""
+        last = {
+            (topic, key if self._topics[topic].kind == "upsert" else i): i
+            for i, (topic, _, _, key, _) in enumerate(rows)
+        }
+        return sorted(last.values())
+
+    def _document_id(self, topic: str, partition: int, offset: int, key: Optional[bytes], _: Optional[bytes]) -> str:
+        return document_id(key) if self._topics[topic].kind == "upsert" else f"{partition}|{offset}"
+
     def _to_write(self, topic: str, partition: int, offset: int, key: Optional[bytes], value: Optional[bytes]) -> Write:
-        target = self._topics[topic]
-        name = document_id(key) if target.kind == "upsert" else f"{partition}|{offset}"
+        target, name = self._topics[topic], self._document_id(topic, partition, offset, key, value)
         return Write(str(target.index), name, offset + 1, _indexed(value, target))
 
 
@@ -71,17 +81,17 @@ def _indexed(value: Optional[bytes], topic: Topic) -> Optional[bytes]:
     if value is None or not (topic.not_indexed or topic.json_objects):
         return value
     try:
-        document: dict[str, Any] = orjson.loads(value)
-        document.update((name, orjson.loads(document[name])) for name in topic.json_objects if document.get(name))
-    except (orjson.JSONDecodeError, AttributeError):
-        return value  # Elasticsearch refuses it
-    return orjson.dumps({name: field for name, field in document.items() if name not in topic.not_indexed})
-
-
-def _result(write: Write, refusal: Optional[Refusal]) -> tuple[Any, ...]:
-    if refusal is None:
-        return (None, None, None, None)
-    return (write.document_id, refusal.status, refusal.reason, refusal.detail)
+        document = orjson.loads(value)
+        if not isinstance(document, dict):
+            return value  # Elasticsearch refuses it, and what is no JSON
+        for name in topic.json_objects:
+            if document.get(name):
+                document[name] = orjson.loads(document[name])
+    except orjson.JSONDecodeError:
+        return value
+    for name in topic.not_indexed:
+        document.pop(name, None)
+    return orjson.dumps(document)
 
 
 def index_document(server: ElasticsearchSection, topics: Sequence[Topic]) -> UserDefinedScalarFunctionWrapper:

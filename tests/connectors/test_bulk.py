@@ -173,7 +173,7 @@ class Requests(Elasticsearch):
         self.sizes: list[int] = []
 
     def bulk(self, **parameters: Any) -> Any:
-        self.sizes.append(sum(len(line) + 1 for line in parameters["operations"]))
+        self.sizes.append(sum(map(len, parameters["operations"])))
         return super().bulk(**parameters)
 
 
