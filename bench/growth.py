@@ -27,8 +27,8 @@ from dmp.config import Config, load_config
 
 PARTS = 10
 KEYS_OF_A_CAMPAIGN = 12  # channels by kinds of events
-STRANGERS = Mix(2, devices=1)
-"""Persons of two events on average, with one device and one cookie."""
+STRANGERS = Mix(2, devices=1, recent=10_000)
+"""Persons of two events on average, with one device and one cookie, who keep coming."""
 
 
 class Point(NamedTuple):
@@ -56,15 +56,14 @@ class Bench:
         self._events, self._identifiers = events, identifiers
 
     def identifiers(self) -> Iterator[Point]:
-        mix = STRANGERS
-        total = round(self._identifiers / mix.identifiers(1_000_000, 1_000_000) * 1_000_000)
-        run = self._run("identity", "growth", mix, total)
-        yield self._point("identifiers", f"{mix.identifiers(total, total):,} in all", run, total)
+        total = round(self._identifiers / STRANGERS.identifiers(1_000_000, 1_000_000) * 1_000_000)
+        run = self._run("identity", "growth", STRANGERS, total)
+        yield self._point("identifiers", f"{self._identifiers:,} in all", run, total)
         for part in range(PARTS):
             first, last = total * part // PARTS, total * (part + 1) // PARTS
             seen = [one for one in run.checkpoints if _between(run, one.seconds, first, last)]
             largest = _largest(seen)
-            value = f"to {mix.identifiers(last, total):,}"
+            value = f"to {self._identifiers * (part + 1) // PARTS:,}"
             yield Point("identifiers", value, rate_between(run.samples, first, last), None, *largest, {})
 
     def links(self) -> Iterator[Point]:

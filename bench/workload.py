@@ -25,11 +25,16 @@ LOGINS = 0.2
 
 
 class Mix(NamedTuple):
-    """What events are drawn from. A person has as many devices as cookies, by default 3, thus up to 15 links."""
+    """What events are drawn from. A person has as many devices as cookies, by default 3, thus up to 15 links.
+
+    An event is of anybody, or with `recent` of one of so many persons, whose place others take: then the last events
+    bring as much that is new as the first.
+    """
 
     events_per_person: float
     devices: int = 3
     campaigns: int = 0  # besides the usual one
+    recent: int = 0
 
     def persons(self, events: int) -> int:
         return max(1, round(events / self.events_per_person))
@@ -44,6 +49,12 @@ class Mix(NamedTuple):
         persons = self.persons(of)
         each = persons * self.devices
         return round(2 * _distinct(each, events) + _distinct(persons, LOGINS * events))
+
+    def person(self, random: Random, number: int, of: int) -> int:
+        """Whose event the one of this number, of so many, is; from 1 on, as a login of zeros only would be blocked."""
+        if self.recent:
+            return 1 + int(number / self.events_per_person) + random.randrange(self.recent)
+        return 1 + random.randrange(self.persons(of))
 
 
 def _distinct(values: int, draws: float) -> float:
@@ -73,9 +84,8 @@ class RawTopic(NamedTuple):
 
 def make_events(random: Random, count: int, mix: Mix) -> Iterator[dict[str, Any]]:
     """Clean events, with the columns of dmp.events.clean that are not null."""
-    persons = mix.persons(count)
     for number in range(count):
-        person = 1 + random.randrange(persons)  # a login of zeros only would be blocked
+        person = mix.person(random, number, count)
         event = {
             "event_ms": FIRST_MS + number * 1000 // EVENTS_A_SECOND,
             "late": False,

@@ -9,6 +9,7 @@ from random import Random
 import pytest
 
 from bench.engines.plain import count
+from bench.growth import STRANGERS
 from bench.processes import Watch
 from bench.progress import Sample, rate_between, steady_rate
 from bench.throughput import Difference, difference
@@ -56,6 +57,19 @@ def test_a_mix_knows_how_many_identifiers_there_are() -> None:
         kinds = ("user_id", "device_id", "anonymous_id")
         found = {(kind, event[kind]) for event in made[:many] for kind in kinds if kind in event}
         assert mix.identifiers(many, events) == pytest.approx(len(found), rel=0.02)
+
+
+def test_strangers_keep_coming() -> None:
+    events = 200_000
+    seen: set[str] = set()
+    reached = []
+    for number, event in enumerate(make_events(Random(1), events, STRANGERS), 1):
+        seen |= {event[kind] for kind in ("user_id", "device_id", "anonymous_id") if kind in event}
+        if number % (events // 10) == 0:
+            reached.append(len(seen))
+    new = [after - before for before, after in zip(reached[1:], reached[2:])]
+    expected = STRANGERS.identifiers(1_000_000, 1_000_000) / 1_000_000 * events / 10
+    assert new == pytest.approx([expected] * 8, rel=0.03)
 
 
 def test_differences_are_told_by_kind() -> None:
