@@ -129,15 +129,17 @@ def write_input(folder: Path, count: int, mix: Mix, readers: int) -> int:
 
 
 def new_job(folder: Path, hops: int, settings: dict[str, str], batch: bool = False) -> Any:
-    """A job that has events and commands; all topics are blackholes."""
+    """A job that has events and commands; all topics are blackholes, without dmp.quality, whose inserts have options of
+    Kafka."""
     from jobs.job import Job
     from schemas.tables import columns, with_options
+    from schemas.topics import QUALITY, TOPICS
 
     def blackhole(topic: Any) -> str:
         return with_options(columns(topic.table), {"connector": "blackhole"})
 
     config = load_config().model_copy(update={"identity": IdentitySection(hops=hops)})
-    job = Job("bench", config, blackhole, batch=batch)
+    job = Job("bench", config, blackhole, [topic for topic in TOPICS if topic != QUALITY], batch)
     job.sql(EVENTS.format(folder / "events"))
     job.sql(COMMANDS.format(folder / "commands"))
     for key, value in settings.items():
