@@ -54,7 +54,7 @@ def compare(engines: list[str], topics: dict[str, RawTopic], rounds: int) -> dic
     runs: dict[tuple[str, str], list[Run]] = {}
     turns = [(mix, raw, engine) for mix, raw in topics.items() for engine in engines]
     with report.until_stopped():
-        for mix, raw, engine in (turn for _ in range(rounds) for turn in turns):
+        for mix, raw, engine in turns * rounds:
             run = flink.run(engine, raw) if engine in COUNTING else peer.measure(engine, raw, kafka_pid)
             runs.setdefault((mix, engine), []).append(run)
             print(f"{mix}, {engine}: {run.seconds:.1f} s, steady {run.steady_rate or 0:,.0f}/s", flush=True)

@@ -174,7 +174,8 @@ class BulkWriter:
     def write(self, writes: Iterable[Write]) -> list[Optional[Refusal]]:
         """What became of each write, in order: None when the index holds it, or something newer.
 
-        Requests overtake each other, which versions make harmless; `writes` is read on while they are under way.
+        Requests overtake each other, which versions make harmless within the minute for which Elasticsearch remembers
+        that of a deletion; so a document should come once. `writes` is read on while requests are under way.
         """
         with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
             return list(chain.from_iterable(pool.map(self._write_chunk, _chunks(writes))))
