@@ -17,11 +17,8 @@ from typing import Any, Optional
 
 import psutil
 
-from bench.topics import ends
+from bench.whole import messages, send, settle
 from connectors.elasticsearch import session
-from connectors.generate import KafkaSink, Traffic, generate
-from connectors.partitioning import DEFAULT
-from connectors.stop import StopRequest
 from dmp.config import Config, load_config
 from dmp.jobs import Cluster
 from dmp.stack import Stack
@@ -40,9 +37,6 @@ from schemas.topics import (
     Topic,
 )
 
-QUIET_SECONDS = 15
-"""So long must no topic grow before everything counts as done: checkpoints are 10 s apart."""
-
 
 def cpu_seconds(config: Config) -> dict[str, float]:
     """Processor seconds of each server so far, with its child processes."""
@@ -52,21 +46,6 @@ def cpu_seconds(config: Config) -> dict[str, float]:
         processes += processes[0].children(recursive=True)
         used[name] = sum(process.cpu_times().user + process.cpu_times().system for process in processes)
     return used
-
-
-def messages(config: Config) -> dict[str, int]:
-    """How many messages each topic has got so far, markers of transactions included."""
-    return ends(config.kafka, [topic.name for topic in TOPICS])
-
-
-def settle(config: Config) -> None:
-    """Wait until no topic grows any more and Elasticsearch has it."""
-    last, since = messages(config), time.monotonic()
-    while time.monotonic() - since < QUIET_SECONDS:
-        time.sleep(1)
-        now = messages(config)
-        if now != last:
-            last, since = now, time.monotonic()
 
 
 def topic_bytes(config: Config) -> dict[str, int]:
@@ -136,25 +115,6 @@ def costs(measures: list[dict[str, Any]], found: dict[str, Any]) -> dict[str, fl
     }
 
 
-class CountingSink(KafkaSink):
-    """Kafka, and how many bytes of events were sent there."""
-
-    sent_bytes = 0
-
-    def send(self, values: list[bytes], keys: list[Optional[bytes]]) -> None:
-        self.sent_bytes += sum(map(len, values))
-        super().send(values, keys)
-
-
-def send(config: Config, events: int, seed: int) -> int:
-    """Send so many events, all valid and different; returns their bytes."""
-    sink = CountingSink(config.kafka, EVENTS_RAW.name, DEFAULT)
-    start = time.time_ns() // 1000
-    with StopRequest() as stop:
-        generate(Traffic(events, 0, seed, start, malformed=0, duplicates=0), sink, stop, lambda _: None)
-    return sink.sent_bytes
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=100_000)
@@ -166,8 +126,7 @@ def main() -> None:
     settle(config)
     before, cpu_before, began = messages(config), cpu_seconds(config), time.monotonic()
     sent_bytes += send(config, args.events, seed=2)
-    settle(config)
-    seconds = time.monotonic() - began - QUIET_SECONDS
+    seconds = settle(config) - began
     used = {name: seconds_ - cpu_before[name] for name, seconds_ in cpu_seconds(config).items()}
     stages = {"kafka": used["kafka"], "flink": used["flink_taskmanager"], "elasticsearch": used["elasticsearch"]}
     sent = {name: count - before[name] for name, count in messages(config).items()}

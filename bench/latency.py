@@ -1,10 +1,11 @@
 """From an event to what a search finds of it, and from a merge to the corrected window, under load.
 
-Needs the local stack with its jobs (`dmp up && dmp submit all`). `dmp generate` sends traffic at a rate, which should
-be half of what the platform can take, while probes go into the same topic: two events of two new persons in a campaign
-of their own, whose window must come to two persons; then a login that both share, which must make it one. Elasticsearch
-is asked for what is pending many times a second, so a latency is what somebody sees who searches at the right moment,
-Kafka's transactions and Elasticsearch's refresh included.
+Needs the local stack with its jobs (`dmp up && dmp submit all`). First a backlog tells how many messages a second all
+jobs take, until everything is in Elasticsearch. Then `dmp generate` sends traffic at half that rate, while probes go
+into the same topic: two events of two new persons in a campaign of their own, whose window must come to two persons;
+then a login that both share, which must make it one. Elasticsearch is asked for what is pending many times a second, so
+a latency is what somebody sees who searches at the right moment, Kafka's transactions and Elasticsearch's refresh
+included.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from elasticsearch import Elasticsearch
 
 from bench import report
 from bench.processes import Watch
+from bench.whole import send, settle
 from connectors.elasticsearch import connect
 from connectors.kafka import Producer
 from dmp.config import Config, load_config
@@ -33,6 +35,9 @@ from dmp.stack import Stack
 from schemas.topics import EVENTS_RAW, METRICS
 
 POLL_SECONDS = 0.05
+LOAD = 0.5
+"""The share of what all jobs take that comes while latency is measured."""
+
 PATIENCE_SECONDS = 120
 """A probe that has not been answered so long after the last one was sent counts as unanswered."""
 
@@ -93,6 +98,15 @@ class Probes:
         self._producer.flush()
 
 
+def capacity(config: Config, warm_up: int, backlog: int) -> float:
+    """Messages a second that all jobs take of a backlog, the last result included."""
+    send(config, warm_up, seed=1)
+    settle(config)
+    begin = time.monotonic()
+    send(config, backlog, seed=2)
+    return backlog / (settle(config) - begin)
+
+
 def measure(config: Config, rate: float, seconds: float, probes_a_second: float) -> tuple[list[Probe], Watch]:
     """Probes under load, after a tenth of the time without any."""
     servers = {name: server["pid"] for name, server in Stack(config).status().items() if server["pid"]}
@@ -127,7 +141,9 @@ def percentiles(name: str, latencies: list[Optional[float]]) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rate", type=float, default=1000, help="messages a second beside the probes")
+    parser.add_argument("--rate", type=float, help="messages a second beside the probes (default: half of what is taken)")
+    parser.add_argument("--warm-up", type=int, default=20_000, help="messages before the backlog (default: 20,000)")
+    parser.add_argument("--backlog", type=int, default=60_000, help="which tells what is taken (default: 60,000)")
     parser.add_argument("--seconds", type=float, default=300)
     parser.add_argument("--probes", type=float, default=2, help="a second")
     parser.add_argument("--out", type=Path, help="folder for latency.json and latency.md")
@@ -136,13 +152,16 @@ def main() -> None:
     if not {"pipeline", "index"} <= Cluster(config).running().keys():
         raise SystemExit("the jobs pipeline and index do not run: dmp submit all")
     before = report.machine()
-    probes, watch = measure(config, args.rate, args.seconds, args.probes)
+    taken = capacity(config, args.warm_up, args.backlog) if args.rate is None else None
+    rate = args.rate if taken is None else LOAD * taken
+    probes, watch = measure(config, rate, args.seconds, args.probes)
     results = [
         percentiles("event to window", [one.seen - one.sent if one.seen else None for one in probes]),
         percentiles("merge to corrected window",
                     [one.corrected - one.merged if one.corrected and one.merged else None for one in probes]),
     ]  # fmt: skip
-    about = {**before, "load_at_the_end": psutil.getloadavg()[0], "rate": args.rate, "seconds": args.seconds,
+    about = {**before, "load_at_the_end": psutil.getloadavg()[0], "taken": taken and round(taken),
+             "rate": round(rate), "seconds": args.seconds,
              "peak_mib": dict(watch.peak_mib), **config.flink.model_dump()}  # fmt: skip
     columns = list(results[0])
     table = report.table([f"{name}, s" if name.startswith(("p5", "p9", "max")) else name for name in columns],

@@ -33,11 +33,14 @@ def ends(kafka: KafkaSection, topics: Iterable[str]) -> Counter[str]:
         return reached
 
 
-def committed(kafka: KafkaSection, group: str, topic: str) -> int:
-    """How many messages of a topic a consumer group has committed."""
+def committed(kafka: KafkaSection, group: str, topics: Iterable[str]) -> Counter[str]:
+    """How many messages of each topic a consumer group has committed."""
     with closing(KafkaConsumer(bootstrap_servers=kafka.bootstrap_servers, group_id=group)) as consumer:
-        partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic)]
-        return sum(consumer.committed(partition) or 0 for partition in partitions)
+        return Counter({
+            topic: sum(consumer.committed(TopicPartition(topic, number)) or 0
+                       for number in consumer.partitions_for_topic(topic) or ())
+            for topic in topics
+        })  # fmt: skip
 
 
 def delete(kafka: KafkaSection, topics: list[str]) -> None:

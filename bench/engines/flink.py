@@ -210,7 +210,7 @@ class Flink:
         while True:
             time.sleep(POLL_SECONDS)
             now, seconds = ends(self._config.kafka, own), time.monotonic() - begin
-            read = committed(self._config.kafka, group, raw.name)
+            read = committed(self._config.kafka, group, [raw.name])[raw.name]
             if samples and not read:
                 samples.pop()  # of the time before the first message, the end counts
             if not samples or read > samples[-1].messages:
