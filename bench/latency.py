@@ -141,7 +141,7 @@ def percentiles(name: str, latencies: list[Optional[float]]) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rate", type=float, help="messages a second beside the probes (default: half of what is taken)")
+    parser.add_argument("--rate", type=float, help="messages a second besides probes (default: half of what is taken)")
     parser.add_argument("--warm-up", type=int, default=200_000,
                         help="messages before the backlog, while Java compiles (default: 200,000)")  # fmt: skip
     parser.add_argument("--backlog", type=int, default=60_000, help="which tells what is taken (default: 60,000)")
