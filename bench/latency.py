@@ -21,7 +21,6 @@ from typing import Any, Optional
 
 import numpy as np
 import orjson
-import psutil
 from elasticsearch import Elasticsearch
 
 from bench import report
@@ -161,13 +160,14 @@ def main() -> None:
         percentiles("merge to corrected window",
                     [one.corrected - one.merged if one.corrected and one.merged else None for one in probes]),
     ]  # fmt: skip
-    about = {**before, "load_at_the_end": psutil.getloadavg()[0], "taken": taken and round(taken),
-             "rate": round(rate), "seconds": args.seconds,
-             "peak_mib": dict(watch.peak_mib), **config.flink.model_dump()}  # fmt: skip
+    about = {**before, "load_at_the_end": report.machine()["load"], "taken": taken and round(taken),
+             "rate": round(rate), "seconds": args.seconds, **config.flink.model_dump()}  # fmt: skip
     columns = list(results[0])
     table = report.table([f"{name}, s" if name.startswith(("p5", "p9", "max")) else name for name in columns],
                          [[str(one[name]) for name in columns] for one in results])  # fmt: skip
-    report.write(args.out, "latency", {"about": about, "results": results}, f"{table}\n{report.facts(about)}")
+    peaks = dict(watch.peak_mib)
+    text = "\n".join([table, report.memory({f"{rate:,.0f} events/s": peaks}), report.facts(about)])
+    report.write(args.out, "latency", {"about": about, "peak_mib": peaks, "results": results}, text)
 
 
 if __name__ == "__main__":
