@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from typing import Optional
 
 from bench.topics import committed, ends
 from connectors.generate import KafkaSink, Traffic, generate
@@ -21,7 +22,7 @@ class _CountingSink(KafkaSink):
 
     sent_bytes = 0
 
-    def send(self, values: list[bytes], keys: list[bytes | None]) -> None:
+    def send(self, values: list[bytes], keys: list[Optional[bytes]]) -> None:
         self.sent_bytes += sum(map(len, values))
         super().send(values, keys)
 

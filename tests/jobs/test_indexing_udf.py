@@ -38,7 +38,7 @@ def test_traits_are_an_object_and_all_else_stays(fields: dict[str, Any], traits:
 
 def test_a_text_that_looks_like_the_field_is_none() -> None:
     traits = '{"plan":"\\"traits\\":\\"{}\\""}'
-    row = {"email": '"traits":"{}"', "channel": 'x","traits":"{\\"a\\":1}', "traits": traits}
+    row = {',"traits': "{}", "email": '"traits":"{}"', "channel": 'x","traits":"{\\"a\\":1}', "traits": traits}
     found = indexed(orjson.dumps(row), PROFILES)
     assert found is not None
     assert orjson.loads(found) == {**row, "traits": {"plan": '"traits":"{}"'}}
