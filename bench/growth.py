@@ -74,7 +74,7 @@ class Bench:
             yield self._point("links", f"{links} links a person", run, self._events)
 
     def keys(self) -> Iterator[Point]:
-        for keys in (12, 120, 1_200, 12_000, 120_000):
+        for keys in (12, 120, 1_200, 12_000, 240_000):
             mix = Mix(MIXES["steady"].events_per_person, campaigns=keys // KEYS_OF_A_CAMPAIGN)
             run = self._run("metrics", f"keys-{keys}", mix, self._events)
             found = len(run.windows) / len({key[0] for key in run.windows})
