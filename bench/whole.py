@@ -11,6 +11,7 @@ from connectors.generate import KafkaSink, Traffic, generate
 from connectors.partitioning import DEFAULT
 from connectors.stop import StopRequest
 from dmp.config import Config
+from schemas.tables import consumer_group
 from schemas.topics import EVENTS_RAW, INDEXED, TOPICS
 
 QUIET_SECONDS = 15
@@ -43,10 +44,11 @@ def messages(config: Config) -> Counter[str]:
 
 def settle(config: Config) -> float:
     """Wait until no topic grows any more and Elasticsearch has it; the moment of time.monotonic() when that began."""
+    index, indexed = consumer_group("index", "results"), [topic.name for topic in INDEXED]
     last, since = None, time.monotonic()
     while time.monotonic() - since < QUIET_SECONDS:
         time.sleep(1)
-        now = messages(config), committed(config.kafka, "dmp.index.results", [topic.name for topic in INDEXED])
+        now = messages(config), committed(config.kafka, index, indexed)
         if now != last:
             last, since = now, time.monotonic()
     return since

@@ -31,7 +31,7 @@ from dmp.jobs import Cluster
 from dmp.stack import Stack
 from dmp.stack.server import get_json
 from jobs.job import Job
-from schemas.tables import create_results_table, with_options
+from schemas.tables import consumer_group, create_results_table, with_options
 from schemas.topics import EVENTS_RAW, IDENTITIES, INDEX_REJECTED, METRICS, PROFILES, REFUSED, TOPICS, Topic
 
 POLL_SECONDS = 1
@@ -76,7 +76,7 @@ def limit(job: BenchJob) -> None:
     job.table(METRICS)
     kafka = {"connector": "kafka", "topic": EVENTS_RAW.name, "scan.startup.mode": "earliest-offset"}
     kafka["properties.bootstrap.servers"] = job.config.kafka.bootstrap_servers
-    kafka["properties.group.id"] = f"dmp.{job.name}.parsed"
+    kafka["properties.group.id"] = consumer_group(job.name, "parsed")
     json = {"format": "json", "json.ignore-parse-errors": "true", "json.timestamp-format.standard": "ISO-8601"}
     job.sql(with_options(PARSED, {**kafka, **json}))
     job.statements.add_insert_sql(LIMIT.format(seconds=job.config.windows.seconds))
@@ -182,7 +182,7 @@ class Flink:
                 begin = time.monotonic()
                 jobs += [self._submit(stage, part, name, raw, parallelism) for part in STAGES[stage]]
                 part, first = next(iter(STAGES[stage].items()))
-                group = f"dmp.{name}-{part}.{first.source}"
+                group = consumer_group(f"{name}-{part}", first.source)
                 samples, checkpoints, last = self._follow(jobs, group, own, raw, begin)
             found = windows(self._config.kafka, f"{name}.{METRICS.name}")
         finally:

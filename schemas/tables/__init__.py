@@ -174,12 +174,17 @@ def _connection(kafka: KafkaSection) -> dict[str, str]:
     }
 
 
+def consumer_group(job: str, table: str) -> str:
+    """That with which a job commits to Kafka how far it has read a table."""
+    return f"dmp.{job}.{table}"
+
+
 def _results_options(topics: Sequence[Topic], kafka: KafkaSection, job: str) -> dict[str, str]:
     return {
         "connector": "kafka",
         "topic": ";".join(topic.name for topic in topics),
         **_connection(kafka),
-        "properties.group.id": f"dmp.{job}.results",
+        "properties.group.id": consumer_group(job, "results"),
         "properties.isolation.level": "read_committed",
         "scan.startup.mode": "earliest-offset",
         "key.format": "raw",
@@ -193,7 +198,7 @@ def _options(topic: Topic, kafka: KafkaSection, job: str) -> dict[str, str]:
     options = {
         "topic": topic.name,
         **_connection(kafka),
-        "properties.group.id": f"dmp.{job}.{topic.table}",
+        "properties.group.id": consumer_group(job, topic.table),
         "properties.isolation.level": "read_committed",
     }
     if topic.kind == "upsert":
