@@ -22,6 +22,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.admin import ConfigResource
+from kafka.consumer.fetcher import Fetcher
 from kafka.errors import AuthorizationError, KafkaError, RetriableError, TopicAuthorizationFailedError
 from kafka.structs import OffsetAndMetadata
 
@@ -370,6 +371,17 @@ class Follower:
 
     def close(self) -> None:
         self._consumer.close()
+
+
+def _has_abort_marker(_: Any, batch: Any) -> bool:
+    """Whether a batch tells that a transaction was aborted."""
+    marker = next(batch, None) if batch.is_control_batch else None
+    return marker is not None and marker.abort
+
+
+# Compaction empties control batches and keeps them as long as their producer is known. kafka-python (3.0.12) expects a
+# record in each, fails, and the topic could not be read any more. Kafka's own client looks first, and so does this.
+Fetcher.PartitionRecords._contains_abort_marker = _has_abort_marker
 
 
 def _consumer(kafka: KafkaSection, isolation_level: str, group: Optional[str] = None) -> KafkaConsumer:
