@@ -27,7 +27,7 @@ from bench import report
 from bench.processes import Watch
 from bench.whole import send, settle
 from connectors.elasticsearch import connect
-from connectors.kafka import Producer
+from connectors.kafka.producers import Producer
 from dmp.config import Config, load_config
 from dmp.jobs import Cluster
 from dmp.stack import Stack

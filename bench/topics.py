@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 
-from connectors.kafka import latest
+from connectors.kafka.consumers import latest
 from dmp.config import KafkaSection
 from dmp.core.timestamps import parse_rfc3339
 

@@ -14,7 +14,8 @@ import orjson
 from confluent_kafka import Producer
 
 from bench.topics import ends
-from connectors.kafka import Topic, ensure_topics, silent_settings
+from connectors.kafka.connection import silent_settings
+from connectors.kafka.topics import Topic, ensure_topics
 from dmp.config import KafkaSection
 from dmp.core.timestamps import rfc3339
 

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Sequence
 from contextlib import nullcontext
 
-from connectors.kafka import Producer
+from connectors.kafka.producers import Producer
 from dmp.config import KafkaSection
 from dmp.core.commands import Command, message
 

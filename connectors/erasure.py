@@ -12,7 +12,7 @@ from elasticsearch import ApiError, Elasticsearch
 from elasticsearch.helpers import scan
 
 from connectors.elasticsearch import AWAY
-from connectors.kafka import Producer
+from connectors.kafka.producers import Producer
 from connectors.stop import StopRequest
 from dmp.config import KafkaSection
 from dmp.core.identifiers import IDENTIFIER_TYPES

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import confluent_kafka
 from confluent_kafka import KafkaException, TopicPartition
 
-from connectors.kafka import partitions_of, silent_settings
+from connectors.kafka.connection import partitions_of, silent_settings
 from connectors.logs import log
 from connectors.rabbitmq import confirmed, with_channel
 from connectors.service import metrics_on, run

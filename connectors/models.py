@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 
 import orjson
 
-from connectors.kafka import Producer
+from connectors.kafka.producers import Producer
 from dmp.config import KafkaSection
 from dmp.core.clusters import Model
 

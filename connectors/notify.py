@@ -14,7 +14,7 @@ from typing import Any, Optional
 
 import orjson
 
-from connectors.kafka import Follower
+from connectors.kafka.consumers import Follower
 from connectors.stop import StopRequest
 from connectors.webhook import Webhook
 from dmp.config import KafkaSection

@@ -8,7 +8,7 @@ from functools import partial
 from random import Random
 from typing import NamedTuple, Optional
 
-from connectors.kafka import Sample
+from connectors.kafka.consumers import Sample
 from connectors.partitioning import PARTITIONERS, Keyed, Partitioner, even_bounds, make_partitioner, range_of
 from dmp.core.balance import Balance, balance
 

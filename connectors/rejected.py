@@ -11,7 +11,9 @@ from typing import Any, NamedTuple, Optional
 
 import orjson
 
-from connectors.kafka import Producer, Topic, ensure_topics, read_committed
+from connectors.kafka.consumers import read_committed
+from connectors.kafka.producers import Producer
+from connectors.kafka.topics import Topic, ensure_topics
 from connectors.keys import message_key
 from connectors.stop import StopRequest
 from dmp.config import KafkaSection

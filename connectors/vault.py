@@ -7,7 +7,8 @@ from itertools import islice
 
 import orjson
 
-from connectors.kafka import Producer, has_messages, latest, read_committed
+from connectors.kafka.consumers import has_messages, latest, read_committed
+from connectors.kafka.producers import Producer
 from dmp.config import KafkaSection
 from dmp.core.commands import Command, CommandParser
 from dmp.core.timestamps import rfc3339

@@ -14,7 +14,7 @@ from typing import Any, Optional
 from pyflink.table import EnvironmentSettings, PlanReference, TableEnvironment
 from pyflink.table.udf import UserDefinedScalarFunctionWrapper
 
-from connectors.kafka import MAX_EVENT_BYTES
+from connectors.kafka.messages import MAX_EVENT_BYTES
 from dmp.config import Config, load_config
 from schemas.tables import create_table
 from schemas.topics import Topic

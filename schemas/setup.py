@@ -9,8 +9,9 @@ from typing import Any
 from elasticsearch import ApiError, Elasticsearch
 
 from connectors.elasticsearch import refuse_unwritable, session
-from connectors.kafka import Topic as KafkaTopic
-from connectors.kafka import ensure_topics, refuse_missing
+from connectors.kafka.connection import refuse_missing
+from connectors.kafka.topics import Topic as KafkaTopic
+from connectors.kafka.topics import ensure_topics
 from dmp.config import Config
 from dmp.errors import UserError
 from schemas.topics import DAY_MS, EVENTS_RAW, INDEXED, PROFILE_EDITS, TOPICS, Topic

@@ -24,8 +24,8 @@ from bench.processes import Watch
 from bench.progress import Checkpoint, Run, Sample, measured
 from bench.topics import committed, delete, ends, windows
 from bench.workload import RawTopic
-from connectors.kafka import Topic as KafkaTopic
-from connectors.kafka import ensure_topics
+from connectors.kafka.topics import Topic as KafkaTopic
+from connectors.kafka.topics import ensure_topics
 from dmp.config import Config, load_config
 from dmp.jobs import Cluster
 from dmp.stack import Stack

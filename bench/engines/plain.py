@@ -9,7 +9,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 from bench.engines.peer import Peer, cleaner, main
 from bench.topics import Key, Windows
 from bench.workload import SHARES
-from connectors.kafka import silent_settings
+from connectors.kafka.connection import silent_settings
 from dmp.core.cleaning import CleanEvent
 
 BATCH = 10_000

@@ -15,7 +15,7 @@ from typing import Any, Optional
 import orjson
 
 from connectors.collect.files import Convert, Line, LineIds
-from connectors.kafka import Message
+from connectors.kafka.messages import Message
 from connectors.keys import message_key
 
 _QUOTED = r'"((?:[^"\\]|\\.)*)"'

@@ -13,7 +13,7 @@ import orjson
 
 from connectors.collect.files import Convert, Line, LineIds, read_lines, without_line_end
 from connectors.collect.mapping import Field, Mapping
-from connectors.kafka import Message
+from connectors.kafka.messages import Message
 from connectors.keys import message_key
 from dmp.core.numbers import to_decimal
 from dmp.core.timestamps import rfc3339

@@ -20,7 +20,10 @@ from typing import BinaryIO, NamedTuple, Optional
 
 import orjson
 
-from connectors.kafka import MAX_EVENT_BYTES, Destination, Message, Producer, Topic, ensure_topics, read_committed
+from connectors.kafka.consumers import read_committed
+from connectors.kafka.messages import MAX_EVENT_BYTES, Destination, Message
+from connectors.kafka.producers import Producer
+from connectors.kafka.topics import Topic, ensure_topics
 from connectors.stop import StopRequest
 from dmp.config import KafkaSection
 from dmp.errors import UserError

@@ -25,7 +25,8 @@ from connectors.collect.files import (
     open_text,
     resume_offset,
 )
-from connectors.kafka import TakenOver, ensure_topics
+from connectors.kafka.producers import TakenOver
+from connectors.kafka.topics import ensure_topics
 from connectors.logs import log
 from dmp.config import KafkaSection
 from dmp.errors import UserError

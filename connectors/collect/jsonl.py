@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 
 from connectors.collect.files import Convert, Line
-from connectors.kafka import Message
+from connectors.kafka.messages import Message
 from connectors.keys import message_key
 
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from connectors.collect.files import Line, cut_line
 from connectors.collect.jsonl import converter
-from connectors.kafka import MAX_EVENT_BYTES, AsyncProducer, Destination, Message, NotDelivered, QueueFull
+from connectors.kafka.messages import MAX_EVENT_BYTES, Destination, Message
+from connectors.kafka.producers import AsyncProducer, NotDelivered, QueueFull
 from connectors.logs import log
 from connectors.rabbitmq import lost_connection, with_channel
 from connectors.service import metrics_on, run, within

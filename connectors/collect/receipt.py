@@ -11,7 +11,7 @@ from typing import Any, Optional
 
 import orjson
 
-from connectors.kafka import Headers, Message
+from connectors.kafka.messages import Headers, Message
 from connectors.keys import message_key
 from dmp.core.cleaning import MAX_EVENT_BYTES
 

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from connectors.collect.files import Convert, Line, LineIds
-from connectors.kafka import Message
+from connectors.kafka.messages import Message
 from dmp.core.timestamps import rfc3339
 
 

@@ -22,7 +22,8 @@ import orjson
 
 from connectors.collect.receipt import TooLarge, receive
 from connectors.collect.text import text_event
-from connectors.kafka import AsyncProducer, Destination, Message, NotDelivered, QueueFull
+from connectors.kafka.messages import Destination, Message
+from connectors.kafka.producers import AsyncProducer, NotDelivered, QueueFull
 from connectors.logs import log
 from connectors.service import metrics_on, run, within
 from dmp.core.timestamps import rfc3339

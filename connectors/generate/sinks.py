@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Optional, Protocol
 from urllib3 import PoolManager, Retry, Timeout, make_headers
 from urllib3.exceptions import HTTPError
 
-from connectors.kafka import Producer
+from connectors.kafka.producers import Producer
 from connectors.rabbitmq import confirmed, connect, lost_connection
 from dmp.config import KafkaSection
 from dmp.errors import UserError

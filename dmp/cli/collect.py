@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from connectors.collect.files import Format
-    from connectors.kafka import Destination
+    from connectors.kafka.messages import Destination
 
 
 @click.group()
@@ -126,7 +126,7 @@ def csv_file(
 
 
 def _destination(config: Config, partitioner: str) -> Destination:
-    from connectors.kafka import Destination
+    from connectors.kafka.messages import Destination
     from schemas.topics import EVENTS_RAW
 
     return Destination(config.kafka, EVENTS_RAW.name, partitioner)

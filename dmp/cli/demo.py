@@ -66,7 +66,7 @@ def _dmp(*arguments: str) -> None:
 
 def _raw_messages(config: Config) -> int:
     """Counted in Kafka itself, not by those who sent or read them."""
-    from connectors.kafka import read_committed
+    from connectors.kafka.consumers import read_committed
     from schemas.topics import EVENTS_RAW
 
     return sum(1 for _ in read_committed(config.kafka, EVENTS_RAW.name))

@@ -53,7 +53,7 @@ def report(
 
     By default hot keys are shown as the beginning of their SHA-256.
     """
-    from connectors.kafka import sample_keys
+    from connectors.kafka.consumers import sample_keys
     from connectors.partition_report import hot_keys, keys_of, what_if
     from connectors.partitioning import PARTITIONERS
     from dmp.core.balance import balance

@@ -25,7 +25,7 @@ def sample(ctx: click.Context, config: Config, every: float, once: bool) -> None
 
     They come from Flink's REST interface; job index takes them to Elasticsearch.
     """
-    from connectors.kafka import Producer
+    from connectors.kafka.producers import Producer
     from connectors.stop import StopRequest
     from dmp.jobs import Cluster
     from dmp.sampling import take_samples

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from connectors.kafka import read_committed
+from connectors.kafka.consumers import read_committed
 from schemas.topics import EVENTS_RAW
 from tests.input.running import Running
 from tests.stacks import StackUnderTest

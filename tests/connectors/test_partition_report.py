@@ -11,7 +11,9 @@ from typing import Optional
 import click
 import pytest
 
-from connectors.kafka import Producer, Sample, ensure_topics, read_committed, sample_keys
+from connectors.kafka.consumers import Sample, read_committed, sample_keys
+from connectors.kafka.producers import Producer
+from connectors.kafka.topics import ensure_topics
 from connectors.partition_report import hot_keys, keys_of, what_if
 from connectors.partitioning import DEFAULT, PARTITIONERS, murmur2
 from dmp.cli.events import generate

@@ -11,7 +11,8 @@ import pytest
 from confluent_kafka import Producer
 from kafka.record import MemoryRecords
 
-from connectors.kafka import ensure_topics, read_committed
+from connectors.kafka.consumers import read_committed
+from connectors.kafka.topics import ensure_topics
 from tests.stacks import StackUnderTest
 from tests.waiting import wait_for
 

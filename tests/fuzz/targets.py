@@ -24,7 +24,7 @@ from connectors.collect.csv_file import CsvFormat
 from connectors.collect.files import Line, read_lines
 from connectors.collect.http.segment import CALLS, Client, Refused, events, message, parse, unzip, write_key
 from connectors.collect.mapping import load_mapping
-from connectors.kafka import Message
+from connectors.kafka.messages import Message
 from dmp import alerting
 from dmp.config import load_config
 from dmp.core import cleaning, commands, identifiers, timestamps

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from connectors.collect.access_log import AccessLog, parse
 from connectors.collect.files import Line, read_lines
-from connectors.kafka import Message
+from connectors.kafka.messages import Message
 from dmp.core.cleaning import Cleaner, CleanEvent, Reject
 from dmp.core.identifiers import CleaningRules
 from dmp.core.privacy import PrivacyKeys

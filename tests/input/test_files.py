@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from connectors.collect.files import Line, cut_line, open_text, read_lines, resume_offset, take_checkpoint
 from connectors.collect.jsonl import converter
-from connectors.kafka import MAX_EVENT_BYTES
+from connectors.kafka.messages import MAX_EVENT_BYTES
 from connectors.keys import message_key
 from dmp.core.cleaning import Cleaner, Reject
 from dmp.core.identifiers import CleaningRules

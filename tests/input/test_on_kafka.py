@@ -18,7 +18,9 @@ import pytest
 from connectors.collect.files import CHECKPOINTS_TOPIC
 from connectors.generate import Traffic
 from connectors.generate.stream import blocks
-from connectors.kafka import Producer, ensure_topics, read_committed
+from connectors.kafka.consumers import read_committed
+from connectors.kafka.producers import Producer
+from connectors.kafka.topics import ensure_topics
 from dmp.config import KafkaSection
 from dmp.errors import UserError
 from schemas.topics import EVENTS_RAW, EVENTS_REJECTED

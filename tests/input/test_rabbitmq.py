@@ -13,7 +13,8 @@ import aio_pika
 import pytest
 from aio_pika.abc import AbstractChannel
 
-from connectors.kafka import Producer, ensure_topics
+from connectors.kafka.producers import Producer
+from connectors.kafka.topics import ensure_topics
 from tests.input.rabbitmq_node import Node, needs_rabbitmq
 from tests.input.running import Running, free_port, get, kafka_away, message_ids, metric
 from tests.input.written import Raw

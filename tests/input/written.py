@@ -9,7 +9,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
-from connectors.kafka import silent_settings
+from connectors.kafka.connection import silent_settings
 from dmp.config import KafkaSection
 from schemas.topics import EVENTS_RAW
 

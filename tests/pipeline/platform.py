@@ -18,7 +18,7 @@ from elasticsearch import Elasticsearch
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 
 from connectors.elasticsearch import connect
-from connectors.kafka import read_committed
+from connectors.kafka.consumers import read_committed
 from dmp.jobs import Cluster
 from dmp.stack import Stack
 from dmp.stack.server import get_json

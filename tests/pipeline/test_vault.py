@@ -10,7 +10,7 @@ import uuid
 import pytest
 
 from connectors.commands import send as send_commands
-from connectors.kafka import Producer
+from connectors.kafka.producers import Producer
 from connectors.vault import entries, erased, forget, reseal
 from dmp.core.commands import Command, CommandParser
 from dmp.core.privacy import PrivacyKeys

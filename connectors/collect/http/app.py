@@ -40,7 +40,8 @@ from connectors.collect.http.segment import (
     write_key,
 )
 from connectors.collect.http.write_keys import WriteKeys, load_write_keys
-from connectors.kafka import AsyncProducer, Destination, NotDelivered, QueueFull
+from connectors.kafka.messages import Destination
+from connectors.kafka.producers import AsyncProducer, NotDelivered, QueueFull
 from connectors.logs import log
 from dmp.config import KafkaSection
 from dmp.core.timestamps import rfc3339

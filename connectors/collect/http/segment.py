@@ -11,7 +11,7 @@ from typing import Any, Optional
 import orjson
 
 from connectors.collect.receipt import Event, TooLarge, receive
-from connectors.kafka import Headers, Message
+from connectors.kafka.messages import Headers, Message
 from dmp.core.cleaning import MAX_EVENT_BYTES
 
 MAX_BATCH_BYTES = 500 * 1024

@@ -9,7 +9,8 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple, Optional
 
-from connectors.kafka import Destination, Producer
+from connectors.kafka.messages import Destination
+from connectors.kafka.producers import Producer
 from connectors.logs import LOGGING
 from connectors.service import missing
 from connectors.stop import StopRequest
