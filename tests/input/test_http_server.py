@@ -9,11 +9,13 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Optional
@@ -98,6 +100,19 @@ def test_what_the_collector_answers(collector: Collector, raw: Raw) -> None:
     assert collector.post("/v1/track", b"{", "wrong")[2] == {
         "success": False, "code": "malformed_json", "message": "the body is not JSON in UTF-8",
     }  # fmt: skip
+
+
+def test_a_client_that_sends_too_much_is_told_so(collector: Collector) -> None:
+    """It has not finished when it is clear that this is too much; cut off then, it would see no answer."""
+    half = b"x" * 600_000
+    connection = HTTPConnection(collector.url.removeprefix("http://"), timeout=PATIENCE_SECONDS)
+    connection.putrequest("POST", "/v1/batch")
+    connection.putheader("Content-Length", str(2 * len(half)))
+    connection.putheader("Connection", "close")
+    connection.endheaders(half)
+    time.sleep(0.5)
+    connection.send(half)
+    assert connection.getresponse().status == 413
 
 
 SHOP = "https://shop.example.com"
