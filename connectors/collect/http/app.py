@@ -53,8 +53,8 @@ DELIVERY_SECONDS = 5.0
 """SDKs wait for 10 to 15 s, then send again: by then they shall have had an answer."""
 
 READ_OVER_BYTES = 8 * 1024 * 1024
-"""So much above what is allowed a client may send to the end: one that is cut off sees no answer (RFC 9112, 9.6), and
-sends the same again."""
+"""So much above what is allowed is read over, and then refused: a client that is cut off while it sends may see no
+answer (RFC 9112, section 9.6), and sends the same again."""
 
 
 @dataclass(frozen=True)
@@ -176,15 +176,15 @@ class Collector:
 async def _body(request: Request, call: str) -> bytes:
     """The body, unpacked, and never more of it in memory than it may have."""
     allowed = max_body_bytes(call)
-    bearable = allowed + READ_OVER_BYTES
-    if int(request.headers.get("content-length") or 0) > bearable:
+    tolerated = allowed + READ_OVER_BYTES
+    if int(request.headers.get("content-length") or 0) > tolerated:
         raise too_large(call)
     size, body = 0, bytearray()
     async for piece in request.stream():
         size += len(piece)
         if size <= allowed:
             body += piece
-        elif size > bearable:
+        elif size > tolerated:
             break
     if size > allowed:
         raise too_large(call)
