@@ -63,6 +63,7 @@ def silent_settings(kafka: KafkaSection) -> dict[str, Any]:
 
 
 def away(kafka: KafkaSection) -> UserError:
+    """What to tell when Kafka does not answer, or lets nobody in; asks it once more which of them it is."""
     servers = kafka.bootstrap_servers
     refusal = None if kafka.security == "PLAINTEXT" else _refusal(kafka)
     if refusal == confluent_kafka.KafkaError._AUTHENTICATION:
@@ -93,6 +94,7 @@ def _refusal(kafka: KafkaSection) -> Optional[int]:
 
 
 def denied(kafka: KafkaSection, error: Union[KafkaError, str]) -> UserError:
+    """What to tell when Kafka lets this user in, but not do that."""
     return UserError(
         f"Kafka at {kafka.bootstrap_servers} does not let this user do that ({error}): give it the rights that "
         "docs/security.md lists"
@@ -100,6 +102,7 @@ def denied(kafka: KafkaSection, error: Union[KafkaError, str]) -> UserError:
 
 
 def no_topic(kafka: KafkaSection, topic: str) -> UserError:
+    """What to tell when there is no such topic, or this user does not see it."""
     hidden = "" if kafka.security == "PLAINTEXT" else ", or this user may not see it: see docs/security.md"
     servers = kafka.bootstrap_servers
     return UserError(f"Kafka at {servers} has no topic {topic}: create the topics with `dmp up`{hidden}")

@@ -18,7 +18,7 @@ from dmp.config import KafkaSection
 from dmp.errors import UserError
 
 RETURN_SECONDS = 30
-"""A broker that is coming back has as long."""
+"""A broker that is coming back is waited for so long."""
 
 SAMPLED_BLOCK = 500
 """Messages in a row that a sample takes: one request to the broker brings about so many."""

@@ -13,15 +13,9 @@ from kafka.record import MemoryRecords
 
 from connectors.kafka.consumers import read_committed
 from connectors.kafka.topics import ensure_topics
+from tests.compaction import AT_ONCE
 from tests.stacks import StackUnderTest
 from tests.waiting import wait_for
-
-COMPACTED_AT_ONCE = {
-    "cleanup.policy": "compact",
-    "segment.ms": "1000",
-    "min.cleanable.dirty.ratio": "0",
-    "delete.retention.ms": "0",
-}
 
 
 def batches(stack: StackUnderTest, topic: str) -> Iterator[Any]:
@@ -37,7 +31,8 @@ def batches(stack: StackUnderTest, topic: str) -> Iterator[Any]:
 def test_a_marker_that_compaction_has_emptied_is_read_over(stack: StackUnderTest) -> None:
     """A job that was killed leaves a transaction, its successor aborts it, and compaction comes a day later."""
     topic = f"test-{uuid.uuid4().hex}"
-    ensure_topics(stack.config.kafka, [{"name": topic, "partitions": 1, "config": COMPACTED_AT_ONCE}])
+    settings = {"cleanup.policy": "compact", **AT_ONCE}
+    ensure_topics(stack.config.kafka, [{"name": topic, "partitions": 1, "config": settings}])
     servers = {"bootstrap.servers": stack.config.kafka.bootstrap_servers}
     killed, successor = (Producer({**servers, "transactional.id": topic}) for _ in range(2))
     killed.init_transactions()
@@ -48,7 +43,7 @@ def test_a_marker_that_compaction_has_emptied_is_read_over(stack: StackUnderTest
     others = Producer(servers)
 
     def emptied() -> bool:
-        others.produce(topic, key=b"a", value=b"last")  # Kafka ends a segment only when something is written
+        others.produce(topic, key=b"a", value=b"last")
         assert others.flush(60) == 0
         return any(batch.is_control_batch and not list(batch) for batch in batches(stack, topic))
 

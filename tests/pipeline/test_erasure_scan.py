@@ -18,6 +18,7 @@ from connectors.vault import entries
 from dmp.core.vault import Vault, message_key
 from dmp.secrets import require_vault_keys
 from schemas.topics import IDENTITIES, INDEXED, MERGES, PROFILE_EDITS, PROFILES, REFUSED, TOPICS, VAULT, VAULT_READS
+from tests.compaction import AT_ONCE
 from tests.pipeline.platform import Platform, wait_for
 
 pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("vault_job")]
@@ -35,7 +36,6 @@ COMPACTED = {
     REFUSED: {"a": f"user_id:filler-{RUN}", "b": f"device_id:filler-{RUN}"},
     VAULT: {"type": "email", "id": f"filler-{RUN}"},
 }
-AT_ONCE = {"segment.ms": "1000", "min.cleanable.dirty.ratio": "0", "delete.retention.ms": "0"}
 
 
 def event(number: int, **fields: object) -> bytes:
@@ -83,7 +83,6 @@ def messages(platform: Platform, wanted: list[bytes]) -> list[str]:
 
 @contextmanager
 def compaction_at_once(platform: Platform) -> Iterator[None]:
-    """What Kafka else does within days."""
     admin = AdminClient({"bootstrap.servers": platform.stack.config.kafka.bootstrap_servers})
 
     def alter(operation: AlterConfigOpType) -> None:
