@@ -146,7 +146,8 @@ class MemorySection(Section):
     elasticsearch_heap: int = Field(default=512, ge=256)  # the server
     jobmanager_heap: int = Field(default=384, ge=256)  # grows with the number of tasks, not with the data
     taskmanager_heap: int = Field(default=768, ge=256)  # for tasks, on top of the framework's own 128 MiB
-    taskmanager_managed: int = Field(default=1640, ge=128)  # RocksDB, batch operators; shared equally by the slots
+    taskmanager_rocksdb: int = Field(default=1400, ge=128)  # one pool for the state of all jobs
+    taskmanager_managed: int = Field(default=240, ge=64)  # batch operators, as of `dmp sql`; shared equally by the slots
     taskmanager_network: int = Field(default=192, ge=64)  # buffers between tasks
 
 

@@ -83,6 +83,7 @@ class FlinkHome:
             JOBMANAGER_HEAP=config.memory.jobmanager_heap,
             TASKMANAGER_HEAP=config.memory.taskmanager_heap,
             TASKMANAGER_MANAGED=config.memory.taskmanager_managed,
+            TASKMANAGER_ROCKSDB=config.memory.taskmanager_rocksdb,
             TASKMANAGER_NETWORK=config.memory.taskmanager_network,
             SLOTS=config.flink.slots,
             PARALLELISM=config.flink.parallelism,

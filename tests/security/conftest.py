@@ -105,7 +105,7 @@ def installation(
     grant_rights(kafka.address, planted)
 
     platform = make_stack(
-        "[memory]", "taskmanager_heap = 384", "taskmanager_managed = 256",
+        "[memory]", "taskmanager_heap = 384", "taskmanager_rocksdb = 256",
         "[flink]", "parallelism = 1", "slots = 4",
         "[kafka]", f'bootstrap_servers = "{kafka.secure_address}"', "partitions = 2",
         'security = "SASL_SSL"', f'ca_file = "{certificates.authority}"',
