@@ -25,7 +25,7 @@ SOURCES = {
     "Kafka": "Apache Kafka documentation: replication; log compaction (min.cleanable.dirty.ratio 0.5)",
     "Metzger": "Robert Metzger, How to size your Apache Flink cluster, 2017",
     "Flink slots": "Apache Flink documentation: Flink architecture, task slots and resources",
-    "Flink memory": "Apache Flink documentation: Set up TaskManager memory, managed memory for RocksDB",
+    "Flink memory": "Apache Flink documentation: Set up TaskManager memory; memory of RocksDB",
     "Flink state": "Apache Flink documentation: Tuning checkpoints and large state",
     "Elastic shards": "Elasticsearch guide: Size your shards, 10 to 50 GB and at most 200 million documents each",
     "Elastic disk": "Elasticsearch guide: disk-based shard allocation, low watermark of 85%",
@@ -80,18 +80,18 @@ class Costs:
 
 
 COSTS = Costs(
-    kafka=148e-6,
-    flink=904e-6,
-    elasticsearch=200e-6,
+    kafka=103e-6,
+    flink=792e-6,
+    elasticsearch=126e-6,
     raw_ratio=0.262,
-    clean_bytes=991,
-    result_bytes=146,
-    documents=0.352,
-    dedup_state=44.6,
-    identifier_state=3060,
-    identifier_log=610,
-    identifier_index=1020,
-    window_index=4710,
+    clean_bytes=233,
+    result_bytes=47.4,
+    documents=0.758,
+    dedup_state=45.7,
+    identifier_state=3240,
+    identifier_log=191,
+    identifier_index=745,
+    window_index=2670,
 )
 """bench/results/footprint.json: the whole platform on 2 busy cores, one copy of everything."""
 
@@ -115,7 +115,7 @@ class Rules:
     shard_documents: float = 200e6
     watermark: float = 0.85
     hot_share: float = 0.1
-    least_managed: float = 128 * MIB
+    least_rocksdb: float = 128 * MIB
     checkpoint_seconds: float = 2
     outage_seconds: float = 60
     variation: float = 1.0
@@ -281,7 +281,7 @@ def _flink(load: Load, costs: Costs, rules: Rules, have: Have, slots: int) -> li
     dedup = load.rate * DAY * costs.dedup_state
     persons = load.identifiers * costs.identifier_state
     state = dedup + persons
-    managed = max(slots * rules.least_managed, rules.hot_share * state)
+    rocksdb = max(slots * rules.least_rocksdb, rules.hot_share * state)
     touched = min(load.peak * rules.checkpoint_seconds, load.identifiers)
     increment = load.peak * rules.checkpoint_seconds * costs.dedup_state + touched * costs.identifier_state
     taskmanagers = ceil(slots / rules.slots_per_taskmanager)
@@ -298,8 +298,8 @@ def _flink(load: Load, costs: Costs, rules: Rules, have: Have, slots: int) -> li
         _figure("Flink: state of deduplication", dedup, "bytes", "rate × 24 h × bytes of a messageId", "measured"),
         _figure("Flink: state of persons", persons, "bytes", "identifiers × bytes of one", "measured"),
         _figure(
-            "Flink: managed memory",
-            managed,
+            "Flink: memory for RocksDB",
+            rocksdb,
             "bytes",
             "max(slots × least of one, hot share × state), of all TaskManagers",
             "Flink memory",

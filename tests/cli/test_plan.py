@@ -39,7 +39,7 @@ def test_the_json_of_a_plan_is_json_even_without_a_steady_state() -> None:
     found = json.loads(done.stdout, parse_constant=pytest.fail)
     assert found["limits"][0]["name"] == "flink: processors"
     assert found["stations"][1]["at_peak"]["wait"] is None
-    assert {"partitions", "managed memory", "primary shards"} <= {figure["name"] for figure in found["figures"]}
+    assert {"partitions", "memory for RocksDB", "primary shards"} <= {figure["name"] for figure in found["figures"]}
     assert found["load"]["peak"] == 3000
 
 

@@ -49,7 +49,7 @@ def test_every_figure_by_hand() -> None:
         "TaskManagers": 1,
         "state of deduplication": 1000 * 86_400 * 50,
         "state of persons": 1e9,
-        "managed memory": 4 * 128 * MIB,  # a tenth of the state is less
+        "memory for RocksDB": 4 * 128 * MIB,  # a tenth of the state is less
         "checkpoint, all of it": 1000 * 86_400 * 50 + 1e9,
         "checkpoint, increment": 4000 * 2 * (50 + 1000),
         "disk of TaskManagers": 2 * (1000 * 86_400 * 50 + 1e9),
@@ -77,8 +77,8 @@ def test_every_figure_by_hand() -> None:
         (replace(LOAD, retention_days=70), "brokers", 16),  # by disk
         (replace(LOAD, identifiers=1e9), "primary shards", 67),
         (replace(LOAD, identifiers=1e10), "data nodes", 24),
-        (replace(LOAD, rate=1, peak=1, identifiers=1), "managed memory", 128 * MIB),
-        (replace(LOAD, identifiers=1e9), "managed memory", 0.1 * (1000 * 86_400 * 50 + 1e12)),
+        (replace(LOAD, rate=1, peak=1, identifiers=1), "memory for RocksDB", 128 * MIB),
+        (replace(LOAD, identifiers=1e9), "memory for RocksDB", 0.1 * (1000 * 86_400 * 50 + 1e12)),
         (replace(LOAD, identifiers=10), "checkpoint, increment", 4000 * 2 * 50 + 10 * 1000),
     ],
 )
