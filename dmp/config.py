@@ -147,7 +147,7 @@ class MemorySection(Section):
     jobmanager_heap: int = Field(default=384, ge=256)  # grows with the number of tasks, not with the data
     taskmanager_heap: int = Field(default=768, ge=256)  # for tasks, on top of the framework's own 128 MiB
     taskmanager_rocksdb: int = Field(default=1400, ge=128)  # one pool for the state of all jobs
-    taskmanager_managed: int = Field(default=240, ge=64)  # batch operators, as of `dmp sql`; shared equally by the slots
+    taskmanager_managed: int = Field(default=240, ge=64)  # batch operators, as in `dmp sql`; shared equally by slots
     taskmanager_network: int = Field(default=192, ge=64)  # buffers between tasks
 
 

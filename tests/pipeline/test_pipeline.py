@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 import uuid
 from pathlib import Path
@@ -68,6 +69,15 @@ def test_events_out_of_order_by_minutes_are_counted_in_their_windows(platform: P
     for when in times:
         assert (when.replace(":05Z", ":00Z"), "web", "Page Read", "") in platform.windows()
     assert platform.quality()["late"][""] > before
+
+
+def test_a_job_has_the_whole_pool_of_memory_for_its_state(platform: Platform) -> None:
+    """RocksDB's own logs tell. Flink says nothing when each slot has its share instead, and jobs only get slower."""
+    folder = platform.stack.config.stack.data_dir / "flink" / "tmp"
+    logs = [file.read_text(errors="replace") for file in folder.glob("*_db_LOG")]
+    caches = {int(size) for log in logs for size in re.findall(r"^ +capacity : (\d+)$", log, re.MULTILINE)}
+    # A sixth is what write buffers may take beyond the cache (RocksDBMemoryControllerUtils, half of it for them).
+    assert caches == {(platform.stack.config.memory.taskmanager_rocksdb << 20) * 5 // 6}
 
 
 def test_killed_taskmanager_recovers_from_its_checkpoint_with_exact_windows(platform: Platform) -> None:
