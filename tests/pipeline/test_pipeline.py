@@ -76,7 +76,7 @@ def test_a_job_has_the_whole_pool_of_memory_for_its_state(platform: Platform) ->
     folder = platform.stack.config.stack.data_dir / "flink" / "tmp"
     logs = [file.read_text(errors="replace") for file in folder.glob("*_db_LOG")]
     caches = {int(size) for log in logs for size in re.findall(r"^ +capacity : (\d+)$", log, re.MULTILINE)}
-    # A sixth is what write buffers may take beyond the cache (RocksDBMemoryControllerUtils, half of it for them).
+    # The cache has five sixths of it, write buffers may go beyond by the last (Flink: RocksDBMemoryControllerUtils).
     assert caches == {(platform.stack.config.memory.taskmanager_rocksdb << 20) * 5 // 6}
 
 
