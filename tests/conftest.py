@@ -4,7 +4,7 @@ tests need that plan or run jobs in a JVM of their own, without a cluster."""
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,17 @@ from tests.stacks import VAULT_KEY, StackUnderTest, made_stacks
 # Whether an example is quick says more of the machine than of the code.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failed test tells what went wrong in its servers, too: their logs are gone with the session."""
+    report = yield
+    for given in getattr(item, "funcargs", {}).values() if report.failed else ():
+        stack = getattr(given, "stack", given)
+        if isinstance(stack, StackUnderTest):
+            report.sections.append(("Last errors of the servers", stack.last_errors()))
+    return report
 
 
 @pytest.fixture(scope="session")

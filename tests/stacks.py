@@ -49,6 +49,14 @@ class StackUnderTest:
         env = {**self.env, **variables}
         return subprocess.run(command, env=env, capture_output=True, text=True, timeout=timeout)
 
+    def last_errors(self) -> str:
+        """The last lines that each server logged as errors."""
+        found = []
+        for log in sorted((self.config.stack.data_dir / "logs").glob("*.log")):
+            lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+            found += [f"{log.name}: {line}" for line in lines if " ERROR " in line or "OutOfMemoryError" in line][-5:]
+        return "\n".join(found)
+
 
 @contextmanager
 def made_stacks() -> Iterator[Callable[..., StackUnderTest]]:

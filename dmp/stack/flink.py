@@ -38,7 +38,9 @@ class FlinkHome:
         """Make the folder anew; running servers are not disturbed, they hold their jars open."""
         wheel = _wheel()
         artifacts = self.surroundings.artifacts
-        _link(self.home / "lib", [*wheel.glob("lib/*.jar"), *artifacts.paths("flink-lib")])
+        # PyFlink's jar as well, which `flink run` would else bring anew with each job (see classloader.resolve-order).
+        jars = [*wheel.glob("lib/*.jar"), *wheel.glob("opt/flink-python-*.jar"), *artifacts.paths("flink-lib")]
+        _link(self.home / "lib", jars)
         _link(self.home / "opt", [*wheel.glob("opt/*.jar"), *artifacts.paths("flink-opt")])
         _link(self.home / "plugins", [wheel / "plugins" / "metrics-prometheus"])
         (self.home / "bin").mkdir(exist_ok=True)

@@ -217,8 +217,8 @@ def test_kubernetes_runs_jobs_as_the_local_cluster_does() -> None:
     """What holds for any cluster is the same in both; folders, memory and sizes are those of each."""
     text = (PROJECT / "flink-conf" / "config.yaml").read_text(encoding="utf-8")
     local = YAML(typ="base").load(text)  # all values as strings, as Kubernetes takes them
-    of_a_cluster = r"execution\.checkpointing|restart-strategy|python\.|pipeline\.|table\.|.*rocksdb\.(?!memory|log)"
-    shared = [key for key in local if re.match(of_a_cluster, key)]
+    of_a_cluster = r"(execution\.checkpointing|restart-strategy|classloader|python|pipeline|table)\b"
+    shared = [key for key in local if re.match(rf"{of_a_cluster}|.*rocksdb\.(?!memory|log)", key)]
     assert len(shared) > 20
     given = MANIFEST["spec"]["flinkConfiguration"]
     assert [key for key in shared if key not in given] == []
@@ -243,6 +243,7 @@ def test_home_of_the_image_has_the_jars_of_the_lock_file(tmp_path: Path) -> None
     for artifact in read_lock():
         if artifact.purpose.startswith("flink-"):
             assert (home / artifact.purpose.removeprefix("flink-") / artifact.filename).exists()
+    assert list((home / "lib").glob("flink-python-*.jar")), "each job would load PyFlink's classes again"
     rendered = YAML(typ="safe").load((home / "conf" / "config.yaml").read_text(encoding="utf-8"))
     assert rendered["taskmanager.numberOfTaskSlots"] == 7
     assert rendered["execution.checkpointing.dir"] == (tmp_path / "flink" / "checkpoints").as_uri()

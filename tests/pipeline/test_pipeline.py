@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.input.running import get, metric
 from tests.pipeline.platform import Platform, wait_for
 
 pytestmark = pytest.mark.stack
@@ -78,6 +79,20 @@ def test_a_job_has_the_whole_pool_of_memory_for_its_state(platform: Platform) ->
     caches = {int(size) for log in logs for size in re.findall(r"^ +capacity : (\d+)$", log, re.MULTILINE)}
     # The cache has five sixths of it, write buffers may go beyond by the last (Flink: RocksDBMemoryControllerUtils).
     assert caches == {(platform.stack.config.memory.taskmanager_rocksdb << 20) * 5 // 6}
+
+
+def test_a_job_that_starts_again_finds_its_classes_loaded(platform: Platform) -> None:
+    """Else each start leaves thousands behind, until there is no room for more and the TaskManager gives up."""
+
+    def loaded() -> float:
+        metrics = get(f"http://127.0.0.1:{platform.stack.config.ports.flink_metrics + 1}/metrics")
+        return metric(metrics, "flink_taskmanager_Status_JVM_ClassLoader_ClassesLoaded")
+
+    before = loaded()
+    platform.dmp("stop", "index")
+    platform.dmp("submit", "index")
+    platform.wait_until_running(60)
+    assert 0 < loaded() - before < 1000
 
 
 def test_killed_taskmanager_recovers_from_its_checkpoint_with_exact_windows(platform: Platform) -> None:
