@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from dmp.config import Config, load_config
+from dmp.stack import Stack
 
 # Before any test: PyFlink leaves variables behind in a process that ran Python functions, which stop others from it.
 ENVIRONMENT = dict(os.environ)
@@ -52,9 +53,9 @@ class StackUnderTest:
     def last_errors(self) -> str:
         """The last lines that each server logged as errors."""
         found = []
-        for log in sorted((self.config.stack.data_dir / "logs").glob("*.log")):
-            lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-            found += [f"{log.name}: {line}" for line in lines if " ERROR " in line or "OutOfMemoryError" in line][-5:]
+        for server in Stack(self.config).servers:
+            lines = server.log.read_text(encoding="utf-8", errors="replace").splitlines() if server.log.exists() else []
+            found += [f"{server.name}: {line}" for line in lines if "ERROR" in line or "OutOfMemoryError" in line][-5:]
         return "\n".join(found)
 
 
