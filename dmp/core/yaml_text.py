@@ -7,8 +7,21 @@ from itertools import accumulate
 from typing import Any
 
 import yaml
+from yaml.constructor import ConstructorError
 
 MAX_BRACKETS = 100  # open at once; PyYAML's time grows with more than the square of them
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that is given twice, as YAML 1.2 does (3.2.1.1); PyYAML would forget the first."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        given: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in given:
+                raise ConstructorError(None, None, f"{key.value} is given twice", key.start_mark)
+            given.add(str(key.value))
+        return super().construct_mapping(node, deep)
 
 
 def parse_yaml(text: str) -> Any:
@@ -21,6 +34,6 @@ def parse_yaml(text: str) -> Any:
     if max(opened, default=0) > MAX_BRACKETS:
         raise ValueError(f"more than {MAX_BRACKETS} brackets are open at once")
     try:
-        return yaml.safe_load(text)
+        return yaml.load(text, Loader=_Loader)
     except (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(" ".join(str(error).split()) or type(error).__name__) from None

@@ -15,6 +15,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from dmp.config import ENV_PREFIX, OUTSIDE_SECRETS, SECRET_VARIABLES
+from dmp.core.yaml_text import parse_yaml
+from dmp.errors import UserError
 from dmp.stack.keys import as_files, secret_variables, store
 from dmp.stack.process import clean_environment, spawn
 from dmp.stack.server import Server, Surroundings, get_json, render
@@ -71,11 +73,12 @@ class FlinkHome:
         }
 
     def _write_configuration(self) -> None:
-        config = self.surroundings.config
+        config, template = self.surroundings.config, PROJECT / "flink-conf" / "config.yaml"
+        _refuse_unreadable(template)
         for folder in ("checkpoints", "savepoints", "tmp", "pids"):
             (self.folder / folder).mkdir(exist_ok=True)
         render(
-            PROJECT / "flink-conf" / "config.yaml",
+            template,
             self.home / "conf" / "config.yaml",
             JAVA_HOME=self.surroundings.java_home,
             RPC_PORT=config.ports.flink_rpc,
@@ -153,7 +156,9 @@ class TaskManager(FlinkServer):
         self.address = f"127.0.0.1:{self.config.ports.flink_taskmanager_rpc}"
         self.metrics_port = self.config.ports.flink_metrics + 1
         self.ports = [self.config.ports.flink_taskmanager_rpc, self.metrics_port]
-        self.memory_mb = memory.taskmanager_heap + memory.taskmanager_network + 500
+        state = memory.taskmanager_rocksdb if self.config.flink.state_backend == "rocksdb" else 0
+        # Besides, the JVM's own and direct memory, and a Python worker each for `pipeline`, `index` and `segments`.
+        self.memory_mb = memory.taskmanager_heap + memory.taskmanager_network + state + 1500
         self._started_ms = 0.0
 
     def start(self) -> subprocess.Popen[bytes]:
@@ -175,6 +180,14 @@ def _settings() -> dict[str, str]:
     if "DMP_CONFIG" in settings:
         settings["DMP_CONFIG"] = str(Path(settings["DMP_CONFIG"]).absolute())
     return settings
+
+
+def _refuse_unreadable(configuration: Path) -> None:
+    """UserError for what is no YAML, of which Flink's scripts would end without a word."""
+    try:
+        parse_yaml(configuration.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{configuration} is no valid YAML: {error}") from None
 
 
 def _wheel() -> Path:

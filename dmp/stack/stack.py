@@ -83,7 +83,7 @@ class Stack:
                 stop([running[server.name] for server in servers], GRACE_SECONDS)
             self.flink.clear_tmp()
             if purge:
-                shutil.rmtree(self.config.stack.data_dir)
+                self._remove_data()
 
     def status(self) -> dict[str, dict[str, Any]]:
         """For each server by name: address, ready, pid (None when it does not run), memory_mb, log."""
@@ -163,6 +163,16 @@ class Stack:
         for folder, wanted in modes.items():
             _make(folder)
             folder.chmod(wanted)
+
+    def _remove_data(self) -> None:
+        folder = self.config.stack.data_dir
+        try:
+            shutil.rmtree(folder)
+        except OSError as error:
+            raise UserError(
+                f"the servers are stopped, but {folder} cannot be removed ({error.filename}: {error.strerror}): "
+                "unmount what is mounted there, take back what is not yours, and purge again"
+            ) from None
 
     @contextmanager
     def _lock(self) -> Iterator[None]:

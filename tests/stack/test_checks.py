@@ -10,8 +10,10 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
+from dmp.config import Config
 from dmp.errors import UserError
-from dmp.stack import checks
+from dmp.stack import Stack, checks
+from dmp.stack.flink import PROJECT
 from tests.waiting import wait_for
 
 
@@ -20,6 +22,13 @@ def test_small_disk_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(checks, "MIN_FREE_DISK_MB", 1 << 40)
     with pytest.raises(UserError, match=rf"MiB are free on the disk of {tmp_path}.*stack\.data_dir"):
         checks.check_disk(tmp_path)
+
+
+def test_the_servers_need_what_the_readme_asks_for(config: Config) -> None:
+    """Their peaks add up to 5.5 GiB, see docs/benchmarks.md."""
+    needed = sum(server.memory_mb for server in Stack(config).servers)
+    assert "6 GiB of free memory" in (PROJECT / "README.md").read_text(encoding="utf-8")
+    assert 5.5 * 1024 < needed <= 6 * 1024
 
 
 # Its main thread ends at once, as that of a killed JVM does, and another one holds the port for a while.

@@ -7,6 +7,7 @@ are asked: all their ConfigOption fields are collected by reflection.
 from __future__ import annotations
 
 import re
+import shutil
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,7 +16,8 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from dmp.config import load_config
+from dmp.config import Config
+from dmp.errors import UserError
 from dmp.stack.artifacts import ArtifactCache
 from dmp.stack.flink import PROJECT, FlinkHome
 from dmp.stack.server import Surroundings
@@ -28,11 +30,8 @@ REPORTER_KEY = re.compile(r"metrics\.reporter\.\w+\.(.+)")
 
 
 @pytest.fixture(scope="module")
-def rendered(tmp_path_factory: pytest.TempPathFactory) -> FlinkHome:
-    data_dir = tmp_path_factory.mktemp("flink")
-    config = load_config().model_copy()
-    config.stack = config.stack.model_copy(update={"data_dir": data_dir})
-    home = FlinkHome(Surroundings(config, ArtifactCache(config.stack.cache_dir)))
+def rendered(tmp_path_factory: pytest.TempPathFactory, config: Config) -> FlinkHome:
+    home = _home(config, tmp_path_factory.mktemp("flink"))
     home.write()
     return home
 
@@ -91,6 +90,21 @@ def test_flink_accepts_every_value(rendered: FlinkHome, options: dict[str, Any])
     for key in _configuration(rendered):
         if options.get(key) is not None:
             assert loaded.getOptional(options[key]).isPresent(), key
+
+
+def test_a_key_given_twice_is_told(tmp_path: Path, config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Flink's scripts would end without a word."""
+    shutil.copytree(PROJECT / "flink-conf", tmp_path / "flink-conf")
+    with (tmp_path / "flink-conf" / "config.yaml").open("a", encoding="utf-8") as file:
+        file.write("parallelism.default: 2\n")
+    monkeypatch.setattr("dmp.stack.flink.PROJECT", tmp_path)
+    with pytest.raises(UserError, match=r"config\.yaml is no valid YAML: parallelism\.default is given twice"):
+        _home(config, tmp_path).write()
+
+
+def _home(config: Config, data_dir: Path) -> FlinkHome:
+    stack = config.stack.model_copy(update={"data_dir": data_dir})
+    return FlinkHome(Surroundings(config.model_copy(update={"stack": stack}), ArtifactCache(stack.cache_dir)))
 
 
 def unknown_keys(keys: Iterable[str], options: dict[str, Any]) -> list[str]:

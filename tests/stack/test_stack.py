@@ -156,6 +156,22 @@ def test_down_ends_a_half_started_server_and_purge_removes_its_files(
     assert made.dmp("down").returncode == 0  # and harmless when nothing is left
 
 
+def test_purge_tells_what_it_cannot_remove(make_stack: Callable[..., StackUnderTest]) -> None:
+    made = make_stack()
+    data_dir = made.config.stack.data_dir
+    folder = data_dir / "flink" / "tmp"
+    folder.mkdir(parents=True)
+    if os.geteuid() or subprocess.run(["mount", "-t", "tmpfs", "tmpfs", str(folder)], capture_output=True).returncode:
+        pytest.skip("a file system cannot be mounted here")
+    try:
+        done = made.dmp("down", "--purge")
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"dmp: the servers are stopped, but {data_dir} cannot be removed (tmp: ")
+    assert made.dmp("down", "--purge").returncode == 0 and not data_dir.exists()
+
+
 @pytest.mark.parametrize(("home", "expected"), [("", "JAVA_HOME is not set"), ("/nowhere", "has no working bin/java")])
 def test_unfit_java_home(make_stack: Callable[..., StackUnderTest], home: str, expected: str) -> None:
     made = make_stack()
