@@ -55,7 +55,9 @@ class StackUnderTest:
         found = []
         for server in Stack(self.config).servers:
             lines = server.log.read_text(encoding="utf-8", errors="replace").splitlines() if server.log.exists() else []
-            found += [f"{server.name}: {line}" for line in lines if "ERROR" in line or "OutOfMemoryError" in line][-5:]
+            # Elasticsearch logs its options, one of which has OutOfMemoryError in its name.
+            errors = [line for line in lines if "ERROR" in line or "java.lang.OutOfMemoryError" in line]
+            found += [f"{server.name}: {line}" for line in errors[-5:]]
         return "\n".join(found)
 
 

@@ -7,7 +7,7 @@ from itertools import accumulate
 from typing import Any
 
 import yaml
-from yaml.constructor import ConstructorError
+from yaml.composer import ComposerError
 
 MAX_BRACKETS = 100  # open at once; PyYAML's time grows with more than the square of them
 
@@ -15,13 +15,15 @@ MAX_BRACKETS = 100  # open at once; PyYAML's time grows with more than the squar
 class _Loader(yaml.SafeLoader):
     """Refuses a key that is given twice, as YAML 1.2 does (3.2.1.1); PyYAML would forget the first."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node: yaml.MappingNode = super().compose_mapping_node(anchor)
         given: set[str] = set()
         for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.value in given:
-                raise ConstructorError(None, None, f"{key.value} is given twice", key.start_mark)
-            given.add(str(key.value))
-        return super().construct_mapping(node, deep)
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in given:
+                    raise ComposerError(None, None, f"{key.value} is given twice", key.start_mark)
+                given.add(key.value)
+        return node
 
 
 def parse_yaml(text: str) -> Any:

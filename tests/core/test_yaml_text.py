@@ -12,6 +12,11 @@ def test_values_are_those_of_yaml() -> None:
     assert parse_yaml(text) == {"base": {"a": 1}, "list": [True, 1.5, "2"], "merged": {"a": 1, "b": 2}}
 
 
+def test_what_a_mapping_has_of_another_may_be_replaced() -> None:
+    text = "a: &a {x: 1}\nin: {b: &b {<<: *a, x: 2}}\nc: {<<: *b, x: 3}"
+    assert parse_yaml(text) == {"a": {"x": 1}, "in": {"b": {"x": 2}}, "c": {"x": 3}}
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
