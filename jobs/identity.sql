@@ -208,8 +208,8 @@ WHERE b >= 'u' AND a < 'u';
 -- Erasing outranks every label.
 --
 -- Here stands a trap. Flink's planner cuts a job where views fork, takes a view beyond such a cut for append-only
--- unless it knows how the columns change, and then uses a MIN that ignores what is taken back. A branch with a column
--- that may change either way keeps it from that; so these rows are in every round. A test looks at the plan.
+-- unless it knows how the columns change, and then uses a MIN or MAX that ignores what is taken back. A branch with a
+-- column that may change either way keeps it from that; so these rows are in every round. A test looks at the plan.
 CREATE TEMPORARY VIEW erased_labels AS
 SELECT a AS node, CASE WHEN COUNT(*) > 0 THEN '' END AS label
 FROM orders

@@ -31,8 +31,6 @@ SETTINGS = {
     # Results stay as long as their persons do; what may be forgotten says so by a STATE_TTL hint. Besides, state with a
     # TTL costs several times the processor time.
     "table.exec.state.ttl": "0 s",
-    # A local MIN that can retract ships its whole map of values, and a link is rarely seen twice in a mini-batch.
-    "table.optimizer.agg-phase-strategy": "ONE_PHASE",
     # SQL operators never keep or change the rows that they pass on.
     "pipeline.object-reuse": "true",
     # Options that an INSERT has of its own would be lost to those of its table when the plan is loaded.

@@ -112,8 +112,9 @@ class Replay:
         upstream.events(job)
         upstream.persons(job)
         clock.stopped(job, self._at_ms)
-        segments.judge(job, load_rules(self._config))
-        job.script("segments_replayed.sql")
+        rules = load_rules(self._config)
+        segments.judge(job, rules)
+        job.script("segments_replayed.sql", names=segments.names(rules))
         job.statements.execute().wait()
 
     def _recommend(self, half: Callable[[Job], None], result: Topic) -> None:

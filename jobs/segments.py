@@ -4,7 +4,7 @@ scores; and the cluster that the published model puts each person into."""
 from __future__ import annotations
 
 from dmp.core.clusters import FEATURES
-from dmp.core.segments import Rules, Scores, Segment
+from dmp.core.segments import Rules, Scores
 from dmp.segments import load_rules
 from jobs import clock, upstream
 from jobs.job import Job, program
@@ -31,13 +31,14 @@ def build(job: Job) -> None:
     clock.running(job, job.config.segments.refresh_seconds)
     judge(job, rules)
     job.sql(create_results_table((MEMBERSHIPS,), job.config.kafka, job.name))
-    job.script("segments_results.sql", rules=rules.version)
+    counts = ",\n".join(f"    COUNT(*) FILTER (WHERE in_{it.name}) > 0 AS in_{it.name}" for it in rules.segments)
+    job.script("segments_results.sql", names=names(rules), counts=counts, rules=rules.version)
     build_clusters(job)
 
 
 def judge(job: Job, rules: Rules) -> None:
     """Register the view `judged`; the job has `events`, `persons`, `profiles`, `clock` and `hours`."""
-    conditions = ",\n".join(map(_condition, rules.segments))
+    conditions = ",\n".join(f"  ({it.condition}) IS TRUE AS in_{it.name}" for it in rules.segments)
     job.script("segments.sql", conditions=conditions, scores=_scores(rules.rfm))
 
 
@@ -49,8 +50,9 @@ def build_clusters(job: Job) -> None:
     job.script("clusters.sql", features=features, names=", ".join(FEATURES), shares=clock.SHARES)
 
 
-def _condition(segment: Segment) -> str:
-    return f"    CASE WHEN {segment.condition} THEN '{segment.name}' END"
+def names(rules: Rules) -> str:
+    """SQL of the names of the segments, each null where a row's column `in_NAME` is not true."""
+    return ",\n".join(f"    CASE WHEN in_{it.name} THEN '{it.name}' END" for it in rules.segments)
 
 
 def _scores(limits: Scores) -> str:

@@ -94,12 +94,10 @@ SELECT
 ${scores}
 FROM facts;
 
--- The rules of segments.yaml, a line each. The id is put together anew, or the planner would see that it is a key, take the
--- grouping that follows for superfluous, and send on every row.
+-- The rules of segments.yaml, a line each: who is in a segment. The id is put together anew, or the planner would see that
+-- it is a key, take the grouping that follows for superfluous, and send on every row.
 CREATE TEMPORARY VIEW judged AS
 SELECT
   'p' || SUBSTRING(profile_id FROM 2) AS profile_id, identifiers, events, purchases, recency, frequency, monetary,
-  CONCAT_WS(' ',
 ${conditions}
-  ) AS segments
 FROM scored;

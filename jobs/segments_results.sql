@@ -1,13 +1,24 @@
--- Grouping sends on only what is news: most events, and the clock, change nobody's segments.
+-- Grouping sends on only what is news: most events, and the clock, change nobody's segments. A person is one row, so the
+-- sum of a column is what stands there. (Not MAX: see erased_labels in identity.sql; and it would keep a map of values.)
 INSERT INTO memberships
-SELECT profile_id, MAX(segments), MAX(identifiers), MAX(events), MAX(purchases), '${rules}'
-FROM judged
-GROUP BY profile_id;
+SELECT
+  profile_id,
+  CONCAT_WS(' ',
+${names}
+  ),
+  identifiers, events, purchases, '${rules}'
+FROM (
+  SELECT
+    profile_id, SUM(identifiers) AS identifiers, SUM(events) AS events, SUM(purchases) AS purchases,
+${counts}
+  FROM judged
+  GROUP BY profile_id
+);
 
 INSERT INTO rfm
 SELECT profile_id, recency, frequency, monetary, CURRENT_ROW_TIMESTAMP()
 FROM (
-  SELECT profile_id, MAX(recency) AS recency, MAX(frequency) AS frequency, MAX(monetary) AS monetary
+  SELECT profile_id, SUM(recency) AS recency, SUM(frequency) AS frequency, SUM(monetary) AS monetary
   FROM judged
   WHERE recency IS NOT NULL
   GROUP BY profile_id
