@@ -51,8 +51,9 @@ def build_clusters(job: Job) -> None:
 
 
 def names(rules: Rules) -> str:
-    """SQL of the names of the segments, each null where a row's column `in_NAME` is not true."""
-    return ",\n".join(f"    CASE WHEN in_{it.name} THEN '{it.name}' END" for it in rules.segments)
+    """SQL of the names, with spaces between, of the segments whose column `in_NAME` is true."""
+    cases = ",\n".join(f"    CASE WHEN in_{it.name} THEN '{it.name}' END" for it in rules.segments)
+    return f"CONCAT_WS(' ',\n{cases}\n  )"
 
 
 def _scores(limits: Scores) -> str:

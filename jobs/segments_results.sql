@@ -3,9 +3,7 @@
 INSERT INTO memberships
 SELECT
   profile_id,
-  CONCAT_WS(' ',
-${names}
-  ),
+  ${names},
   identifiers, events, purchases, '${rules}'
 FROM (
   SELECT
