@@ -232,12 +232,12 @@ def _chunks(writes: Iterable[Write]) -> Iterator[list[Write]]:
         yield chunk
 
 
-def pauses(first: float = 0.1) -> Iterator[float]:
-    """Exponential back-off from `first` to 10 seconds, with jitter so that writers do not return together."""
+def pauses(first: float = 0.1, longest: float = 10.0) -> Iterator[float]:
+    """Exponential back-off from `first` to `longest` seconds, with jitter so that writers do not return together."""
     pause = first
     while True:
         yield pause * random.uniform(0.5, 1.0)
-        pause = min(pause * 2, 10.0)
+        pause = min(pause * 2, longest)
 
 
 def _refusal(answer: dict[str, Any]) -> Optional[Refusal]:

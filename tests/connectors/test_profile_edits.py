@@ -147,6 +147,18 @@ def test_a_write_on_top_of_something_else_is_tried_again(server: Elasticsearch, 
     assert edits_of(server, [ANN, ("user_id", "ben")], alias) == {ANN: fields}
 
 
+def test_thirty_conflicts_one_after_the_other_are_no_reason_to_give_up(server: Elasticsearch, alias: str) -> None:
+    """Whoever waits longer each time comes less often than the others, and loses again."""
+    add(server, alias, ANN, "points")
+
+    def late(fields: Fields) -> Fields:
+        if fields["points"]["value"] <= 30:
+            add(server, alias, ANN, "points")  # between reading and writing
+        return apply_changes(fields, [Change("vip", "set", True)], "2026-01-31T08:00:00Z", "test")
+
+    assert edit(server, ANN, late, alias)["points"]["value"] == 31
+
+
 def test_two_first_edits_do_not_overwrite_each_other(server: Elasticsearch, alias: str) -> None:
     calls = 0
 
