@@ -85,7 +85,7 @@ class Measure(NamedTuple):
 
 def windows(job: Any, folder: Path) -> None:
     job.sql(WINDOWS_SINK)
-    job.statements.add_insert_sql(f"INSERT INTO windows {WINDOWS}")
+    job.insert(f"INSERT INTO windows {WINDOWS}")
 
 
 def identity(job: Any, folder: Path) -> None:
@@ -157,9 +157,9 @@ def write_persons(folder: Path, settings: dict[str, str]) -> None:
     job = new_job(folder, 3, settings, batch=True)
     identity.stitch(job)
     job.sql(PERSONS.format(folder / "persons"))
-    job.statements.add_insert_sql("INSERT INTO persons SELECT type, id, profile_id FROM stitched")
+    job.insert("INSERT INTO persons SELECT type, id, profile_id FROM stitched")
     job.sql("CREATE TEMPORARY TABLE refused (reason STRING) WITH ('connector' = 'blackhole')")
-    job.statements.add_insert_sql("INSERT INTO refused SELECT reason FROM refused_links")
+    job.insert("INSERT INTO refused SELECT reason FROM refused_links")
     job.statements.execute().wait()
 
 

@@ -231,9 +231,8 @@ class Cluster:
         target = self._flink_folder / "dmp-flink.zip"
         partial = target.with_suffix(f".{os.getpid()}")
         with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as package:
-            for file in sorted(file for name in PACKAGES for file in (PROJECT / name).rglob("*")):
-                if file.suffix in PACKAGED_FILES:
-                    package.write(file, file.relative_to(PROJECT))
+            for file in packaged_files():
+                package.write(file, file.relative_to(PROJECT))
         partial.replace(target)
         return target
 
@@ -253,6 +252,12 @@ class Cluster:
         answer = get_json(f"{self.rest}/jobs/{job_id}/exceptions") or {}
         entries = answer.get("exceptionHistory", {}).get("entries", [])
         return root_cause(entries[0]["stacktrace"]) if entries else "no reason given"
+
+
+def packaged_files() -> list[Path]:
+    """The code of the suite: whatever jobs and their workers import of it."""
+    files = (file for name in PACKAGES for file in (PROJECT / name).rglob("*"))
+    return sorted(file for file in files if file.suffix in PACKAGED_FILES)
 
 
 def shell_line(command: list[str]) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Optional
+
 from pyflink.common import Types
 from pyflink.datastream import StreamExecutionEnvironment
-from pyflink.table import ChangelogMode, EnvironmentSettings, StreamTableEnvironment
+from pyflink.table import ChangelogMode, EnvironmentSettings, StreamTableEnvironment, TableResult
 
 from dmp.alerting import configured_rules
 from jobs.job import Job, program
@@ -30,8 +33,8 @@ class StreamJob(Job):
         """What Flink makes of the statement set, for people."""
         return str(self.statements.explain())
 
-    def submit(self) -> None:
-        self.statements.execute()
+    def submit(self, kept_plan: Optional[Path] = None) -> TableResult:
+        return self.statements.execute()
 
 
 def build(job: StreamJob) -> None:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from argparse import ArgumentParser
 from collections.abc import Callable, Collection, Iterator, Sequence
+from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 from string import Template
 from typing import Any, Optional
 
-from pyflink.table import EnvironmentSettings, PlanReference, TableEnvironment
+from pyflink.table import EnvironmentSettings, PlanReference, TableEnvironment, TableResult
 from pyflink.table.udf import UserDefinedScalarFunctionWrapper
 
 from connectors.kafka.messages import MAX_EVENT_BYTES
 from dmp.config import Config, load_config
+from dmp.jobs import packaged_files
+from jobs import plans
 from schemas.tables import create_table
 from schemas.topics import Topic
 
@@ -72,6 +76,7 @@ class Job:
         self.statements = self.environment.create_statement_set()
         self._create_table = create_table or self._create_kafka_table
         self._sinks = None if sinks is None else {topic.table for topic in sinks}
+        self._said: list[str] = []
 
     @staticmethod
     def _create_environment(mode: EnvironmentSettings) -> TableEnvironment:
@@ -97,6 +102,7 @@ class Job:
 
     def sql(self, statement: str) -> None:
         """Execute one statement of DDL."""
+        self._said.append(statement)
         self.environment.execute_sql(statement)
 
     def function(self, name: str, function: UserDefinedScalarFunctionWrapper) -> None:
@@ -123,7 +129,7 @@ class Job:
             if view:
                 self.view(view["name"], statement[view.end() :])
             elif self._sinks is None or _INSERT.match(statement)["table"] in self._sinks:
-                self.statements.add_insert_sql(statement)
+                self.insert(statement)
 
     def view(self, name: str, query: str) -> None:
         """Register a view.
@@ -131,21 +137,46 @@ class Job:
         As a Table: a view that is registered by CREATE VIEW is parsed and expanded again, with all those below it, by
         each view above it; with the forty views of identity that takes minutes.
         """
+        self._said += [name, query]
         self.environment.create_temporary_view(name, self.environment.sql_query(query))
+
+    def insert(self, statement: str) -> None:
+        """Add an INSERT to the statement set."""
+        self._said.append(statement)
+        self.statements.add_insert_sql(statement)
 
     def plan(self) -> str:
         """The compiled plan of the statement set, JSON: what `submit` runs."""
-        plan = json.loads(self.statements.compile_plan().as_json_string())
+        return self._adapted(self._compile())
+
+    def _compile(self) -> str:
+        return str(self.statements.compile_plan().as_json_string())
+
+    def _adapted(self, compiled: str) -> str:
+        plan = json.loads(compiled)
         _read_where_written(plan)
         _number_from_one(plan)
         if self.count_ttl:
             _forget_counts(plan, self.count_ttl)
         return json.dumps(plan)
 
-    def submit(self) -> None:
-        """Send the job to the cluster of `flink run`."""
-        plan = self.environment.load_plan(PlanReference.from_json_string(self.plan()))
-        plan._j_compiled_plan.execute()  # CompiledPlan.execute of PyFlink 2.3 calls a method that is not there
+    def submit(self, kept_plan: Optional[Path] = None) -> TableResult:
+        """Send the job to the cluster of `flink run`; by the compiled plan that this file keeps, if it still fits."""
+        compiled = plans.kept(kept_plan, self._made_of(), self._compile) if kept_plan else self._compile()
+        plan = self.environment.load_plan(PlanReference.from_json_string(self._adapted(compiled)))
+        # CompiledPlan.execute of PyFlink 2.3 calls a method that is not there.
+        return TableResult(plan._j_compiled_plan.execute())
+
+    def _made_of(self) -> str:
+        """A digest of what decides the compiled plan: Flink's version, its options for tables, what has been said in
+        SQL, and our code, which says what functions return and has the versions of the connectors."""
+        config = self.environment._j_tenv.getConfig()
+        options = {**config.getRootConfiguration().toMap(), **config.getConfiguration().toMap()}
+        for_tables = sorted((key, value) for key, value in options.items() if key.startswith("table."))
+        digest = hashlib.sha256(repr((version("apache-flink"), for_tables, self._said)).encode())
+        for file in packaged_files():
+            digest.update(file.read_bytes())
+        return digest.hexdigest()
 
 
 def _read_where_written(plan: dict[str, Any]) -> None:
@@ -202,14 +233,15 @@ def program(name: str, build: Callable[[Any], None], kind: type[Job] = Job) -> C
         parser.add_argument("--explain", action="store_true", help="print the plan, JSON, and submit nothing")
         parser.add_argument("--restore", metavar="STATE", help="savepoint or checkpoint to start from")
         arguments = parser.parse_args(words)
-        job = kind(name, load_config(arguments.config))
+        config = load_config(arguments.config)
+        job = kind(name, config)
         if arguments.restore:
             job.set("execution.state-recovery.path", arguments.restore)
         build(job)
         if arguments.explain:
             print(job.plan())
         else:
-            job.submit()
+            job.submit(config.stack.data_dir / "flink" / "jobs" / f"{name}.plan")
 
     return main
 

@@ -79,7 +79,7 @@ def limit(job: BenchJob) -> None:
     kafka["properties.group.id"] = consumer_group(job.name, "parsed")
     json = {"format": "json", "json.ignore-parse-errors": "true", "json.timestamp-format.standard": "ISO-8601"}
     job.sql(with_options(PARSED, {**kafka, **json}))
-    job.statements.add_insert_sql(LIMIT.format(seconds=job.config.windows.seconds))
+    job.insert(LIMIT.format(seconds=job.config.windows.seconds))
 
 
 def metrics(job: BenchJob) -> None:

@@ -60,7 +60,7 @@ def job_over_files(how: Run, config: Config, folder: Path) -> Job:
         # Only a change log tells whether every row that was replaced has been taken back.
         file_format = "json" if how.mode == "batch" else "debezium-json"
         job.sql(_table(f"{view}_file", ", ".join(f"{name} STRING" for name in columns), folder / view, file_format))
-        job.statements.add_insert_sql(f"INSERT INTO {view}_file SELECT {', '.join(columns)} FROM {view}")
+        job.insert(f"INSERT INTO {view}_file SELECT {', '.join(columns)} FROM {view}")
     return job
 
 

@@ -95,7 +95,7 @@ def test_one_call_for_each_message_and_every_column_of_the_dead_letter(
         "CREATE TEMPORARY TABLE taken (command_ms BIGINT, op STRING, a_type STRING, a_id STRING, b_type STRING, "
         "b_id STRING) WITH ('connector' = 'blackhole')"
     )
-    under_test.statements.add_insert_sql("INSERT INTO taken SELECT * FROM commands")
+    under_test.insert("INSERT INTO taken SELECT * FROM commands")
     plan = str(under_test.statements.explain(ExplainDetail.CHANGELOG_MODE))
     execution = plan[plan.index("== Optimized Execution Plan ==") :]
     assert re.findall(r"\b(parse_command)\(", execution) == ["parse_command"]

@@ -30,7 +30,7 @@ from schemas.setup import roles
 from tests.input.running import free_port
 from tests.security.certificates import Certificates, make_certificates
 from tests.security.servers import SecureElasticsearch, SecureKafka
-from tests.stacks import StackUnderTest
+from tests.stacks import StackUnderTest, made_stacks
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "security.md"
 ADMIN, NOBODY = "admin", "nobody"
@@ -86,7 +86,14 @@ def assert_done(done: subprocess.CompletedProcess[str]) -> str:
     return done.stdout
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
+def make_stack() -> Iterator[Callable[..., StackUnderTest]]:
+    """In place of the session's: jobs that run on take a share of the processors from all tests behind."""
+    with made_stacks() as make:
+        yield make
+
+
+@pytest.fixture(scope="package")
 def installation(
     make_stack: Callable[..., StackUnderTest], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Installation]:
