@@ -19,7 +19,7 @@ from dmp.config import Config
 from dmp.errors import UserError
 from dmp.segments import load_rules
 from dmp.stack import Stack
-from dmp.stack.server import get_json
+from dmp.stack.server import get_json, post_json
 
 PROJECT = Path(__file__).resolve().parents[1]
 PACKAGES = ("connectors", "dmp", "jobs", "schemas", "udfs")
@@ -27,6 +27,7 @@ PACKAGED_FILES = (".json", ".py", ".sql", ".yaml")
 ALIVE = ("INITIALIZING", "CREATED", "RUNNING", "FAILING", "RESTARTING", "CANCELLING", "RECONCILING")
 START_SECONDS = 120
 CHECKPOINT_SECONDS = 120
+SILENCE_SECONDS = 60
 POLL_SECONDS = 0.5
 _SUBMITTED = re.compile(r"JobID ([0-9a-f]{32})")
 
@@ -150,20 +151,43 @@ class Cluster:
         if process.returncode or left:
             raise UserError(f"flink run refused {(left or names)[0]}: {root_cause(''.join(output))}")
 
-    def stop(self, name: str) -> Path:
-        """Stop a job with a savepoint; returns its folder. UserError when the job does not run."""
-        job_id = self.running().get(name)
-        if job_id is None:
-            raise UserError(f"job {name} does not run: 'dmp submit {name}' starts it")
-        folder = self._flink_folder / "savepoints" / name
-        command = [str(self._stack.flink_command()), "stop", "--savepointPath", folder.as_uri(), job_id]
-        result = subprocess.run(command, env=self._stack.environment(), capture_output=True, text=True)
-        if result.returncode:
-            raise UserError(f"flink could not stop {name}: {root_cause(result.stdout + result.stderr)}")
-        self._note_run(name, job_id, self._runs(name))  # it may have been submitted by hand
-        state = self.last_state(name)
-        assert state is not None
-        return state
+    def stop(self, names: Collection[str]) -> Iterator[tuple[str, Path]]:
+        """Stop jobs with savepoints, all at the same time: each name with the folder of its savepoint. UserError when
+        one of them does not run, before any is stopped, or with Flink's root cause for one that does not stop."""
+        running = self.running()
+        for name in names:
+            if name not in running:
+                raise UserError(f"job {name} does not run: 'dmp submit {name}' starts it")
+            self._note_run(name, running[name], self._runs(name))  # it may have been submitted by hand
+        asked = {name: self._ask_to_stop(name, running[name]) for name in names}
+        for name, savepoint in asked.items():
+            yield name, self._stopped(name, savepoint)
+
+    def _ask_to_stop(self, name: str, job_id: str) -> str:
+        """The address that tells how the savepoint gets on."""
+        wanted = {"targetDirectory": (self._flink_folder / "savepoints" / name).as_uri(), "drain": False}
+        answer = post_json(f"{self.rest}/jobs/{job_id}/stop", wanted) or {}
+        if "request-id" not in answer:
+            reason = root_cause("\n".join(answer.get("errors", [])))
+            raise UserError(f"flink does not stop {name}: {reason}")
+        return f"{self.rest}/jobs/{job_id}/savepoints/{answer['request-id']}"
+
+    def _stopped(self, name: str, savepoint: str) -> Path:
+        heard = time.monotonic()
+        while time.monotonic() < heard + SILENCE_SECONDS:
+            if answer := get_json(savepoint):
+                heard = time.monotonic()
+                if answer["status"]["id"] == "COMPLETED":
+                    return self._folder(name, answer["operation"])
+            time.sleep(POLL_SECONDS)
+        raise UserError(f"flink could not stop {name}: {self.rest} does not answer any more, see 'dmp status'")
+
+    @staticmethod
+    def _folder(name: str, savepoint: dict[str, Any]) -> Path:
+        if "failure-cause" in savepoint:
+            cause = root_cause(savepoint["failure-cause"]["stack-trace"])
+            raise UserError(f"flink could not stop {name}: {cause}")
+        return Path(unquote(urlsplit(savepoint["location"]).path))
 
     def wait_for_checkpoint(self, name: str) -> None:
         """Until a checkpoint has completed that began after this call, so that what the job had under way is written;

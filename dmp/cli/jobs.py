@@ -58,5 +58,6 @@ def stop(config: Config, jobs: tuple[str, ...]) -> None:
     from dmp.jobs import JOBS, Cluster
 
     cluster = Cluster(config)
-    for name in sorted(set(JOBS) & set(cluster.running())) if "all" in jobs else jobs:
-        click.echo(f"{name} stopped, savepoint {cluster.stop(name)}")
+    names = sorted(set(JOBS) & set(cluster.running())) if "all" in jobs else list(dict.fromkeys(jobs))
+    for name, savepoint in cluster.stop(names):
+        click.echo(f"{name} stopped, savepoint {savepoint}")

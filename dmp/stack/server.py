@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import urllib.error
 import urllib.request
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from dmp.stack.artifacts import ArtifactCache
 from dmp.stack.java import java_home
 
 PROBE_SECONDS = 5
+POST_SECONDS = 60
 
 # The servers are on this machine: a proxy from the environment must not be asked for them.
 _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -80,6 +82,18 @@ def get_json(url: str) -> Any:
     try:
         with _opener.open(url, timeout=PROBE_SECONDS) as response:
             return json.load(response)
+    except (OSError, ValueError):
+        return None
+
+
+def post_json(url: str, body: Any) -> Any:
+    """The JSON body of the answer to a POST, a refusal included; None when the server does not answer so."""
+    request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    try:
+        with _opener.open(request, timeout=POST_SECONDS) as response:
+            return json.load(response)
+    except urllib.error.HTTPError as refusal:
+        return json.load(refusal)
     except (OSError, ValueError):
         return None
 

@@ -134,6 +134,22 @@ def test_stop_with_savepoint_and_resume_keeps_counts_exact(platform: Platform) -
     assert len(clean) == len(set(clean))
 
 
+def test_a_job_whose_savepoint_cannot_be_written_says_why_and_runs_on(platform: Platform) -> None:
+    folder = platform.stack.config.stack.data_dir / "flink" / "savepoints" / "index"
+    away = folder.with_name("away")
+    folder.rename(away)
+    folder.touch()
+    try:
+        result = platform.stack.dmp("stop", "index")
+    finally:
+        folder.unlink()
+        away.rename(folder)
+    assert result.returncode == 2
+    (line,) = result.stderr.strip().splitlines()
+    assert line.startswith("dmp: flink could not stop index: ") and str(folder) in line
+    assert "index" in platform.cluster.running()
+
+
 @pytest.mark.parametrize(
     ("jobs", "advice"),
     [("pipeline", "dmp stop pipeline"), ("clean", "dmp stop pipeline"), ("recommend index", "dmp stop index")],
