@@ -136,6 +136,7 @@ def test_stop_with_savepoint_and_resume_keeps_counts_exact(platform: Platform) -
 
 def test_a_job_whose_savepoint_cannot_be_written_says_why_and_runs_on(platform: Platform) -> None:
     folder = platform.stack.config.stack.data_dir / "flink" / "savepoints" / "index"
+    folder.mkdir(parents=True, exist_ok=True)
     away = folder.with_name("away")
     folder.rename(away)
     folder.touch()
