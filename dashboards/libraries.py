@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from importlib.metadata import version
 from pathlib import Path
+
+from dmp.files import write_whole
 
 
 def vega_script(cache: Path) -> str:
@@ -17,7 +18,5 @@ def vega_script(cache: Path) -> str:
     file = cache / f"vega-{version('vl-convert-python')}.js"
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
-        partial = file.with_suffix(f".{os.getpid()}")
-        partial.write_text(vl_convert.javascript_bundle(), encoding="utf-8")
-        partial.replace(file)
+        write_whole(file, vl_convert.javascript_bundle())
     return file.read_text(encoding="utf-8")

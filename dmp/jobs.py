@@ -153,23 +153,33 @@ class Cluster:
 
     def stop(self, names: Collection[str]) -> Iterator[tuple[str, Path]]:
         """Stop jobs with savepoints, all at the same time: each name with the folder of its savepoint. UserError when
-        one of them does not run, before any is stopped, or with Flink's root cause for one that does not stop."""
+        one of them does not run, before any is stopped; or, behind those that stopped, with Flink's root cause for each
+        that did not."""
         running = self.running()
         for name in names:
             if name not in running:
                 raise UserError(f"job {name} does not run: 'dmp submit {name}' starts it")
             self._note_run(name, running[name], self._runs(name))  # it may have been submitted by hand
         asked = {name: self._ask_to_stop(name, running[name]) for name in names}
+        failures: list[str] = []
         for name, savepoint in asked.items():
-            yield name, self._stopped(name, savepoint)
+            try:
+                folder = self._stopped(name, savepoint)
+            except UserError as failure:
+                failures.append(str(failure))
+            else:
+                yield name, folder
+        if failures:
+            raise UserError("; ".join(failures))
 
     def _ask_to_stop(self, name: str, job_id: str) -> str:
         """The address that tells how the savepoint gets on."""
         wanted = {"targetDirectory": (self._flink_folder / "savepoints" / name).as_uri(), "drain": False}
-        answer = post_json(f"{self.rest}/jobs/{job_id}/stop", wanted) or {}
+        answer = post_json(f"{self.rest}/jobs/{job_id}/stop", wanted)
+        if answer is None:
+            raise UserError(f"flink could not stop {name}: {self.rest} does not answer, see 'dmp status'")
         if "request-id" not in answer:
-            reason = root_cause("\n".join(answer.get("errors", [])))
-            raise UserError(f"flink does not stop {name}: {reason}")
+            raise UserError(f"flink could not stop {name}: {root_cause(chr(10).join(answer['errors']))}")
         return f"{self.rest}/jobs/{job_id}/savepoints/{answer['request-id']}"
 
     def _stopped(self, name: str, savepoint: str) -> Path:
@@ -227,7 +237,7 @@ class Cluster:
             )
 
     def _runs_file(self, name: str) -> Path:
-        return self._flink_folder / "jobs" / name
+        return notes_folder(self._config) / name
 
     def _runs(self, name: str) -> list[str]:
         """Ids of the job's runs since it was last started anew."""
@@ -240,7 +250,7 @@ class Cluster:
         self._runs_file(name).write_text("\n".join([*runs, job_id]), encoding="utf-8")
 
     def _rules_file(self, name: str) -> Path:
-        return self._flink_folder / "jobs" / f"{name}.rules"
+        return notes_folder(self._config) / f"{name}.rules"
 
     def _rules(self, name: str) -> str:
         version = JOBS[name].rules
@@ -276,6 +286,11 @@ class Cluster:
         answer = get_json(f"{self.rest}/jobs/{job_id}/exceptions") or {}
         entries = answer.get("exceptionHistory", {}).get("entries", [])
         return root_cause(entries[0]["stacktrace"]) if entries else "no reason given"
+
+
+def notes_folder(config: Config) -> Path:
+    """Where each job's runs, rules and compiled plan are kept, a file each."""
+    return config.stack.data_dir / "flink" / "jobs"
 
 
 def packaged_files() -> list[Path]:

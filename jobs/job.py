@@ -18,7 +18,7 @@ from pyflink.table.udf import UserDefinedScalarFunctionWrapper
 
 from connectors.kafka.messages import MAX_EVENT_BYTES
 from dmp.config import Config, load_config
-from dmp.jobs import packaged_files
+from dmp.jobs import notes_folder, packaged_files
 from jobs import plans
 from schemas.tables import create_table
 from schemas.topics import Topic
@@ -241,7 +241,7 @@ def program(name: str, build: Callable[[Any], None], kind: type[Job] = Job) -> C
         if arguments.explain:
             print(job.plan())
         else:
-            job.submit(config.stack.data_dir / "flink" / "jobs" / f"{name}.plan")
+            job.submit(notes_folder(config) / f"{name}.plan")
 
     return main
 

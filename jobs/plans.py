@@ -1,12 +1,13 @@
-"""Compiled plans, kept from one start of a job to the next: planning is most of what a start takes, and whoever stops a
+"""Compiled plans, kept from one start of a job to the next: planning is half of what a start takes, and whoever stops a
 job with a savepoint waits for it."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+
+from dmp.files import write_whole
 
 
 def kept(file: Path, made_of: str, compile_plan: Callable[[], str]) -> str:
@@ -21,7 +22,5 @@ def kept(file: Path, made_of: str, compile_plan: Callable[[], str]) -> str:
     plan = compile_plan()
     with suppress(OSError):  # where nothing can be written, the next start takes as long as this one
         file.parent.mkdir(parents=True, exist_ok=True)
-        partial = file.with_suffix(f".{os.getpid()}")
-        partial.write_text(f"{made_of}\n{plan}", encoding="utf-8")
-        partial.replace(file)
+        write_whole(file, f"{made_of}\n{plan}")
     return plan

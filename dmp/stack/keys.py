@@ -12,8 +12,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dmp.config import SECRET_VARIABLES, Config
+from dmp.files import write_whole
 from dmp.secrets import kafka_login, load_keys, load_vault_keys, read_secret
 from schemas.tables import jaas
+
+PRIVATE = 0o600
 
 
 def secret_variables(config: Config) -> dict[str, str]:
@@ -32,7 +35,7 @@ def prepare_keys(config: Config) -> None:
     given = secret_variables(config)
     own = config.local_pii_key_file
     if given.get("DMP_PII_KEY_FILE") == str(own) and not own.exists():
-        _write(own, secrets.token_hex(32))
+        write_whole(own, secrets.token_hex(32), PRIVATE)
     load_keys(given)
     load_vault_keys(given)
     if config.kafka.security == "SASL_SSL":
@@ -51,9 +54,9 @@ def store(variables: Mapping[str, str], folder: Path, config: Config) -> None:
     """Put the secrets that are given by value into files of `folder`, and the jobs' login at Kafka into its own."""
     for name, value in variables.items():
         if _has_file_variant(name):
-            _write(_file_of(name, folder), value)
+            write_whole(_file_of(name, folder), value, PRIVATE)
     if config.kafka.security == "SASL_SSL" and config.kafka.jaas_file == config.local_jaas_file:
-        _write(config.local_jaas_file, jaas(config.kafka.mechanism, *kafka_login(variables)))
+        write_whole(config.local_jaas_file, jaas(config.kafka.mechanism, *kafka_login(variables)), PRIVATE)
 
 
 def replace_vault_key(config: Config) -> None:
@@ -62,7 +65,7 @@ def replace_vault_key(config: Config) -> None:
     handed_on = _file_of("DMP_VAULT_KEY", config.stack.data_dir / "secrets")
     key = read_secret(os.environ, "DMP_VAULT_KEY")
     if handed_on.exists() and key is not None:
-        _write(handed_on, key.decode())
+        write_whole(handed_on, key.decode(), PRIVATE)
 
 
 def _has_file_variant(name: str) -> bool:
@@ -71,11 +74,3 @@ def _has_file_variant(name: str) -> bool:
 
 def _file_of(name: str, folder: Path) -> Path:
     return folder / f"given_{name.lower()}"
-
-
-def _write(file: Path, secret: str) -> None:
-    """Whoever reads the file meanwhile gets the old secret or the new one."""
-    partial = file.with_name(f"{file.name}.{os.getpid()}")
-    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
-        stream.write(secret)
-    partial.replace(file)

@@ -90,10 +90,12 @@ def post_json(url: str, body: Any) -> Any:
     """The JSON body of the answer to a POST, a refusal included; None when the server does not answer so."""
     request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
     try:
-        with _opener.open(request, timeout=POST_SECONDS) as response:
+        try:
+            response = _opener.open(request, timeout=POST_SECONDS)
+        except urllib.error.HTTPError as refusal:
+            response = refusal
+        with response:
             return json.load(response)
-    except urllib.error.HTTPError as refusal:
-        return json.load(refusal)
     except (OSError, ValueError):
         return None
 

@@ -134,21 +134,24 @@ def test_stop_with_savepoint_and_resume_keeps_counts_exact(platform: Platform) -
     assert len(clean) == len(set(clean))
 
 
-def test_a_job_whose_savepoint_cannot_be_written_says_why_and_runs_on(platform: Platform) -> None:
+def test_a_job_whose_savepoint_cannot_be_written_says_why_and_runs_on_while_others_stop(platform: Platform) -> None:
     folder = platform.stack.config.stack.data_dir / "flink" / "savepoints" / "index"
     folder.mkdir(parents=True, exist_ok=True)
     away = folder.with_name("away")
     folder.rename(away)
     folder.touch()
     try:
-        result = platform.stack.dmp("stop", "index")
+        result = platform.stack.dmp("stop", "index", "alerts")
     finally:
         folder.unlink()
         away.rename(folder)
     assert result.returncode == 2
     (line,) = result.stderr.strip().splitlines()
     assert line.startswith("dmp: flink could not stop index: ") and str(folder) in line
-    assert "index" in platform.cluster.running()
+    assert result.stdout.startswith("alerts stopped, savepoint ") and len(result.stdout.splitlines()) == 1
+    running = platform.cluster.running()
+    assert "index" in running and "alerts" not in running
+    platform.dmp("submit", "alerts")
 
 
 @pytest.mark.parametrize(
