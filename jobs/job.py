@@ -156,6 +156,7 @@ class Job:
         plan = json.loads(compiled)
         _read_where_written(plan)
         _number_from_one(plan)
+        _join_row_by_row(plan)
         if self.count_ttl:
             _forget_counts(plan, self.count_ttl)
         return json.dumps(plan)
@@ -212,6 +213,17 @@ def _number_from_one(plan: dict[str, Any]) -> None:
         node["id"] = numbers[node["id"]]
     for edge in plan["edges"]:
         edge["source"], edge["target"] = numbers[edge["source"]], numbers[edge["target"]]
+
+
+def _join_row_by_row(plan: dict[str, Any]) -> None:
+    """Let joins take each row as it comes.
+
+    A mini-batch join of Flink 2.3 that ends before it has begun, because its job fails or is cancelled while it starts,
+    ends the TaskManager with all other jobs (`MiniBatchStreamingJoinOperator.close`).
+    """
+    for node in plan["nodes"]:
+        if node["type"].startswith("stream-exec-join"):
+            node["configuration"] = {"table.exec.mini-batch.enabled": "false"}
 
 
 def _forget_counts(plan: dict[str, Any], ttl: str) -> None:

@@ -30,7 +30,7 @@ def platform(stack: StackUnderTest) -> Iterator[Platform]:
     running.forget("dmp.events.raw", "dmp.events.rejected", "dmp.commands")
     running.dmp("submit", "all")
     yield running
-    running.cancel_jobs()
+    running.cancel(*running.cluster.running().values())
 
 
 @pytest.fixture

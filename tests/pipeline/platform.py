@@ -167,13 +167,13 @@ class Platform:
         answer = get_json(f"{self.cluster.rest}/jobs/{self.cluster.running()[job]}/checkpoints")
         return Path(urlsplit(answer["latest"]["restored"]["external_path"]).path)
 
-    def cancel_jobs(self) -> None:
-        """End all jobs, without savepoints."""
-        for job in self.cluster.running().values():
+    def cancel(self, *jobs: str) -> None:
+        """End jobs, given by their ids, without savepoints."""
+        for job in jobs:
             url = f"{self.cluster.rest}/jobs/{job}?mode=cancel"
             with urllib.request.urlopen(urllib.request.Request(url, method="PATCH"), timeout=30):
                 pass
-        wait_for("the end of all jobs", lambda: not self.cluster.running())
+        wait_for("their end", lambda: not {*jobs} & {*self.cluster.running().values()})
 
     def kill(self, server: str) -> None:
         """kill -9 of one server and everything it started."""
@@ -183,6 +183,11 @@ class Platform:
         for member in family:
             member.kill()
         psutil.wait_procs(family, timeout=30)
+
+    def tasks(self, job: str) -> set[str]:
+        """The states of the tasks of a job, given by its id."""
+        answer = get_json(f"{self.cluster.rest}/jobs/{job}")
+        return {vertex["status"] for vertex in answer["vertices"]} if answer else set()
 
     def wait_until_running(self, seconds: float) -> None:
         """Until all tasks of all jobs run."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import waiting
 from tests.input.running import get, metric
 from tests.pipeline.platform import Platform, wait_for
 
@@ -93,6 +94,21 @@ def test_a_job_that_starts_again_finds_its_classes_loaded(platform: Platform) ->
     platform.dmp("submit", "index")
     platform.wait_until_running(60)
     assert 0 < loaded() - before < 1000
+
+
+def test_a_job_that_is_cancelled_while_it_starts_leaves_the_others_alone(platform: Platform) -> None:
+    """Joins of mini-batches would end the TaskManager, see jobs/job.py."""
+    platform.dmp("stop", "segments")
+    failures = {name: platform.failures(name) for name in platform.cluster.running()}
+    command = platform.cluster.command(platform.cluster.states(["segments"]))
+    submission = platform.cluster.run(["segments"], command)
+    _, job = next(submission)
+    waiting.wait_for("tasks that start", lambda: "INITIALIZING" in platform.tasks(job), 60, pause_seconds=0.01)
+    platform.cancel(job)
+    assert not list(submission)
+    platform.dmp("submit", "segments")
+    platform.wait_until_running(60)
+    assert {name: platform.failures(name) for name in failures} == failures
 
 
 def test_killed_taskmanager_recovers_from_its_checkpoint_with_exact_windows(platform: Platform) -> None:
