@@ -19,8 +19,8 @@ SETTINGS = {
     # The client prints rows as they come, without a full-screen viewer.
     "sql-client.execution.result-mode": "tableau",
     "sql-client.display.max-column-width": "60",
-    # Updates of a moment are folded.
-    "table.exec.mini-batch.enabled": "true",
+    # For who enables mini-batches, which fold updates of a moment. By default they are not: a join of mini-batches that
+    # fails or is cancelled while it starts ends the TaskManager with all jobs, see `_join_row_by_row` in jobs/job.py.
     "table.exec.mini-batch.allow-latency": "1 s",
     "table.exec.mini-batch.size": "20000",
 }
