@@ -25,8 +25,9 @@ settings.load_profile("patient")
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """A failed test tells what went wrong in its servers, too: their logs are gone with the session."""
     report = yield
-    for given in getattr(item, "funcargs", {}).values() if report.failed else ():
-        stack = getattr(given, "stack", given)
+    given = getattr(item, "funcargs", {}).values() if report.failed else ()
+    stacks = {id(stack): stack for stack in (getattr(fixture, "stack", fixture) for fixture in given)}
+    for stack in stacks.values():
         if isinstance(stack, StackUnderTest):
             report.sections.append(("Last errors of the servers", stack.last_errors()))
     return report
