@@ -278,6 +278,8 @@ class Cluster:
                 return
             if job["state"] in ("FAILED", "RESTARTING", "FAILING"):
                 raise UserError(f"job {name} fails: {self.failure(job_id)} ({self.rest}/#/job/{job_id}/exceptions)")
+            if job["state"] in ("CANCELLING", "CANCELED"):
+                raise UserError(f"job {name} was cancelled before it ran: 'dmp submit {name}' starts it again")
             time.sleep(POLL_SECONDS)
         raise UserError(f"job {name} did not run after {START_SECONDS} s: see {self.rest}/#/job/{job_id}")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 import urllib.request
 from collections import Counter, defaultdict
@@ -78,6 +80,13 @@ class Platform:
         result = self.stack.dmp(*arguments, **variables)
         assert result.returncode == 0, result.stderr
         return result.stdout
+
+    def started(self, *arguments: str) -> subprocess.Popen[str]:
+        """A `dmp` command that runs."""
+        command = [str(Path(sys.executable).with_name("dmp")), *arguments]
+        return subprocess.Popen(
+            command, env=self.stack.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )  # fmt: skip
 
     def topic(self, name: str) -> list[Any]:
         """All committed messages of a topic, by partition and offset."""

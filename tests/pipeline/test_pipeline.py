@@ -100,12 +100,12 @@ def test_a_job_that_is_cancelled_while_it_starts_leaves_the_others_alone(platfor
     """Joins of mini-batches would end the TaskManager, see jobs/job.py."""
     platform.dmp("stop", "segments")
     failures = {name: platform.failures(name) for name in platform.cluster.running()}
-    command = platform.cluster.command(platform.cluster.states(["segments"]))
-    submission = platform.cluster.run(["segments"], command)
-    _, job = next(submission)
-    waiting.wait_for("tasks that start", lambda: "INITIALIZING" in platform.tasks(job), 60, pause_seconds=0.01)
-    platform.cancel(job)
-    assert not list(submission)
+    with platform.started("submit", "segments") as submission:
+        job = waiting.wait_for("the job", lambda: platform.cluster.running().get("segments"), 120, pause_seconds=0.1)
+        waiting.wait_for("tasks that start", lambda: "INITIALIZING" in platform.tasks(job), 60, pause_seconds=0.01)
+        platform.cancel(job)
+        _, said = submission.communicate(timeout=60)
+    assert submission.returncode == 2 and "dmp: job segments was cancelled before it ran" in said
     platform.dmp("submit", "segments")
     platform.wait_until_running(60)
     assert {name: platform.failures(name) for name in failures} == failures
