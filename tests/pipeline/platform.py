@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 import urllib.request
 from collections import Counter, defaultdict
@@ -80,13 +78,6 @@ class Platform:
         result = self.stack.dmp(*arguments, **variables)
         assert result.returncode == 0, result.stderr
         return result.stdout
-
-    def started(self, *arguments: str) -> subprocess.Popen[str]:
-        """A `dmp` command that runs."""
-        command = [str(Path(sys.executable).with_name("dmp")), *arguments]
-        return subprocess.Popen(
-            command, env=self.stack.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )  # fmt: skip
 
     def topic(self, name: str) -> list[Any]:
         """All committed messages of a topic, by partition and offset."""
@@ -193,17 +184,16 @@ class Platform:
             member.kill()
         psutil.wait_procs(family, timeout=30)
 
-    def tasks(self, job: str) -> set[str]:
-        """The states of the tasks of a job, given by its id."""
-        answer = get_json(f"{self.cluster.rest}/jobs/{job}")
-        return {vertex["status"] for vertex in answer["vertices"]} if answer else set()
+    def tasks(self) -> list[dict[str, int]]:
+        """For each job that runs, the number of its tasks in each state, and their `total`."""
+        jobs, running = get_json(f"{self.cluster.rest}/jobs/overview")["jobs"], self.cluster.running().values()
+        return [job["tasks"] for job in jobs if job["jid"] in running]
 
     def wait_until_running(self, seconds: float) -> None:
         """Until all tasks of all jobs run."""
 
         def recovered() -> bool:
-            jobs, running = get_json(f"{self.cluster.rest}/jobs/overview")["jobs"], self.cluster.running().values()
-            tasks = [job["tasks"] for job in jobs if job["jid"] in running]
+            tasks = self.tasks()
             return bool(tasks) and all(of["running"] == of["total"] for of in tasks)
 
         wait_for("the recovery of all jobs", recovered, seconds)

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import waiting
-from tests.input.running import get, metric
+from tests.input.running import Running, get, metric
 from tests.pipeline.platform import Platform, wait_for
 
 pytestmark = pytest.mark.stack
@@ -96,16 +95,17 @@ def test_a_job_that_starts_again_finds_its_classes_loaded(platform: Platform) ->
     assert 0 < loaded() - before < 1000
 
 
-def test_a_job_that_is_cancelled_while_it_starts_leaves_the_others_alone(platform: Platform) -> None:
+def test_a_job_that_is_cancelled_while_it_starts_leaves_the_others_alone(
+    platform: Platform, tmp_path: Path
+) -> None:
     """Joins of mini-batches would end the TaskManager, see jobs/job.py."""
     platform.dmp("stop", "segments")
     failures = {name: platform.failures(name) for name in platform.cluster.running()}
-    with platform.started("submit", "segments") as submission:
-        job = waiting.wait_for("the job", lambda: platform.cluster.running().get("segments"), 120, pause_seconds=0.1)
-        waiting.wait_for("tasks that start", lambda: "INITIALIZING" in platform.tasks(job), 60, pause_seconds=0.01)
-        platform.cancel(job)
-        _, said = submission.communicate(timeout=60)
-    assert submission.returncode == 2 and "dmp: job segments was cancelled before it ran" in said
+    with Running(platform.stack.env, "submit", "segments", log=tmp_path / "log") as submission:
+        submission.wait_for("tasks that start", lambda: any(job["initializing"] for job in platform.tasks()))
+        platform.cancel(platform.cluster.running()["segments"])
+        assert submission.wait() == 2
+    assert "dmp: job segments was cancelled before it ran" in submission.log.read_text()
     platform.dmp("submit", "segments")
     platform.wait_until_running(60)
     assert {name: platform.failures(name) for name in failures} == failures
