@@ -41,6 +41,9 @@ def build(job: StreamJob) -> None:
     """Register the view `window_changes`, the judging of them, and the insert of the alerts."""
     # Flink makes uids of the graph then. Those of SQL count on within a JVM, and there is no plan to number anew.
     job.set("table.exec.uid.generation", "DISABLED")
+    # A worker for each Python function. In a worker that two share, one whose task has ended goes on and asks for state
+    # that is gone; RocksDB then takes the TaskManager, and so every job, with it.
+    job.set("python.fn-execution.memory.managed", "false")
     job.set("table.exec.mini-batch.enabled", "false")  # its watermarks are of the clock
     job.set("table.exec.state.ttl", f"{job.config.windows.horizon_hours} h")  # all state of its SQL is windows
     job.table(METRICS, QUALITY, ALERTS)

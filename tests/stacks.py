@@ -51,13 +51,15 @@ class StackUnderTest:
         return subprocess.run(command, env=env, capture_output=True, text=True, timeout=timeout)
 
     def last_errors(self) -> str:
-        """The last lines that each server logged as errors."""
+        """The last lines that each server logged as errors, and what its JVM was doing when it crashed."""
         found = []
         for server in Stack(self.config).servers:
             lines = server.log.read_text(encoding="utf-8", errors="replace").splitlines() if server.log.exists() else []
             # Elasticsearch logs its options, one of which has OutOfMemoryError in its name.
             errors = [line for line in lines if "ERROR" in line or "java.lang.OutOfMemoryError" in line]
             found += [f"{server.name}: {line}" for line in errors[-5:]]
+        for report in (self.config.stack.data_dir / "logs").rglob("hs_err_pid*.log"):
+            found += report.read_text(encoding="utf-8", errors="replace").splitlines()[:60]
         return "\n".join(found)
 
 

@@ -157,8 +157,9 @@ class TaskManager(FlinkServer):
         self.metrics_port = self.config.ports.flink_metrics + 1
         self.ports = [self.config.ports.flink_taskmanager_rpc, self.metrics_port]
         state = memory.taskmanager_rocksdb if self.config.flink.state_backend == "rocksdb" else 0
-        # Besides, the JVM's own and direct memory, and a Python worker each for `pipeline`, `index` and `segments`.
-        self.memory_mb = memory.taskmanager_heap + memory.taskmanager_network + state + 1500
+        # Besides, the JVM's own and direct memory, and Python workers: one each for `pipeline`, `index` and `segments`,
+        # two for `alerts`.
+        self.memory_mb = memory.taskmanager_heap + memory.taskmanager_network + state + 1900
         self._started_ms = 0.0
 
     def start(self) -> subprocess.Popen[bytes]:

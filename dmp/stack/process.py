@@ -93,7 +93,10 @@ def clean_environment() -> dict[str, str]:
 def spawn(
     identity: str, command: Sequence[str], environment: Mapping[str, str], output: Path, user: User | None = None
 ) -> subprocess.Popen[bytes]:
-    """Start a process in a session of its own, so that it survives this command and its terminal."""
+    """Start a process in a session of its own, so that it survives this command and its terminal.
+
+    A JVM that crashes leaves its report beside `output`: in the folder that it works in.
+    """
     with output.open("wb") as stream:
         return subprocess.Popen(
             list(command),
@@ -101,7 +104,7 @@ def spawn(
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=subprocess.STDOUT,
-            cwd="/",
+            cwd=output.parent,
             start_new_session=True,
             **(user.popen_arguments() if user else {}),  # type: ignore[call-overload]
         )

@@ -175,10 +175,13 @@ class Platform:
                 pass
         wait_for("their end", lambda: not {*jobs} & {*self.cluster.running().values()})
 
+    def process(self, server: str) -> psutil.Process:
+        """The JVM of a server that runs."""
+        return psutil.Process(Stack(self.stack.config).status()[server]["pid"])
+
     def kill(self, server: str) -> None:
         """kill -9 of one server and everything it started."""
-        pid = Stack(self.stack.config).status()[server]["pid"]
-        process = psutil.Process(pid)
+        process = self.process(server)
         family = [*process.children(recursive=True), process]
         for member in family:
             member.kill()
@@ -188,6 +191,11 @@ class Platform:
         """For each job that runs, the number of its tasks in each state, and their `total`."""
         jobs, running = get_json(f"{self.cluster.rest}/jobs/overview")["jobs"], self.cluster.running().values()
         return [job["tasks"] for job in jobs if job["jid"] in running]
+
+    def read(self, job: str, operator: str) -> int:
+        """How many rows the task that begins with an operator has read, in a job given by its id."""
+        tasks = get_json(f"{self.cluster.rest}/jobs/{job}")["vertices"]
+        return sum(task["metrics"]["read-records"] for task in tasks if task["name"].startswith(operator))
 
     def wait_until_running(self, seconds: float) -> None:
         """Until all tasks of all jobs run."""

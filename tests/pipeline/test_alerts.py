@@ -31,6 +31,10 @@ rules:
   - {{name: fell-{RUN}, kind: change, by: [event], where: {{event: {BEAT}}}, falls: 0.5, baseline: 4, at_least: 5}}
 """
 SECRET = "a secret of the tests"
+#: So many of them that the few windows of a test are work for a minute.
+MANY_RULES = "rules:\n" + "".join(
+    f"  - {{name: many-{n}, kind: threshold, by: [event], window: 3600, above: 1000000}}\n" for n in range(250)
+)
 WINDOWS = 40
 # What happens in the last windows is left out: they begin to be followed by silence as the test goes on.
 BEGIN_MS = (int(time.time()) // 60 - 15) * 60_000
@@ -100,15 +104,20 @@ def as_ms(text: str) -> int:
 
 
 @pytest.fixture(scope="module")
-def alerts(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alerts]:
-    rules = tmp_path_factory.mktemp("alerts") / "alerts.yaml"
-    rules.write_text(RULES)
-    running = Alerts(platform, rules)
-    running.dmp("stop", "alerts")
-    running.dmp("submit", "alerts")
+def other_rules(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A file for rules of tests, while the job with everybody's does not run."""
+    platform.dmp("stop", "alerts")
+    yield tmp_path_factory.mktemp("alerts") / "alerts.yaml"
+    platform.dmp("submit", "alerts", "--fresh")
+
+
+@pytest.fixture(scope="module")
+def alerts(platform: Platform, other_rules: Path) -> Iterator[Alerts]:
+    other_rules.write_text(RULES)
+    running = Alerts(platform, other_rules)
+    running.dmp("submit", "alerts", "--fresh")
     yield running
     running.dmp("stop", "alerts")
-    platform.dmp("submit", "alerts")
 
 
 @pytest.fixture
@@ -119,6 +128,18 @@ def receiver() -> Iterator[Receiver]:
 
 def statuses(rows: dict[str, dict[str, Any]]) -> list[tuple[str, str]]:
     return sorted((row["rule"].split("-")[0], row["status"]) for row in rows.values())
+
+
+def test_cancelled_in_the_midst_of_judging_leaves_the_others_alone(platform: Platform, other_rules: Path) -> None:
+    """A Python function that asks for the state of a task that has ended would end the TaskManager."""
+    other_rules.write_text(MANY_RULES)
+    platform.dmp("submit", "alerts", "--fresh", DMP_ALERTS__RULES=str(other_rules))
+    taskmanager, number = platform.process("flink_taskmanager"), platform.cluster.running()["alerts"]
+    platform.send([event for n in range(400) for event in events(0, f"Many {RUN} {n}", 1)])
+    wait_for("windows that are judged", lambda: platform.read(number, "KEYED PROCESS") > 0)
+    platform.cancel(number)
+    time.sleep(5)  # a worker that goes on works for longer
+    assert platform.process("flink_taskmanager") == taskmanager
 
 
 def test_incidents_open_and_resolve(alerts: Alerts) -> None:

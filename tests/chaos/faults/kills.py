@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import psutil
 
-from dmp.stack import Stack
 from schemas.topics import EVENTS_CLEAN
 from tests.chaos.faults.fault import Fault
 from tests.pipeline.platform import Platform, wait_for
@@ -72,7 +71,7 @@ class KillCollector(Fault):
 
 def python_workers(platform: Platform) -> list[psutil.Process]:
     """The processes that run Python functions of the jobs."""
-    main = psutil.Process(Stack(platform.stack.config).status()["flink_taskmanager"]["pid"])
+    main = platform.process("flink_taskmanager")
     family = main.children(recursive=True)
     return [process for process in family if "pyflink.fn_execution.beam.beam_boot" in process.cmdline()]
 

@@ -7,7 +7,6 @@ from contextlib import suppress
 
 import psutil
 
-from dmp.stack import Stack
 from tests.chaos.faults.fault import Fault
 from tests.chaos.faults.kills import python_workers
 
@@ -26,7 +25,7 @@ class Pause(Fault):
         if name == "python":
             self._process = self.chance.choice(python_workers(platform))
         else:
-            self._process = psutil.Process(Stack(platform.stack.config).status()[name]["pid"])
+            self._process = platform.process(name)
         self._process.suspend()
 
     def endure(self) -> None:
