@@ -6,10 +6,11 @@ are asked: all their ConfigOption fields are collected by reflection.
 
 from __future__ import annotations
 
+import ast
 import re
 import shutil
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,11 @@ from dmp.stack.server import Surroundings
 pytestmark = pytest.mark.flink
 
 OPTION_CLASSES = re.compile(r"org/apache/flink/(?!.*shaded/).*(Options?|Config|Constants)(\$\w+)?\.class$")
+PROGRAMS = ("jobs/*.py", "schemas/sql_client.py", "bench/**/*.py")
 JARS = ("lib/flink-dist-*.jar", "lib/flink-table-api-java-uber-*.jar", "opt/flink-python-*.jar")
 REPORTER_KEY = re.compile(r"metrics\.reporter\.\w+\.(.+)")
+# No name of a file, and no option of tables (scan): Flink refuses those that it does not know.
+KEY = re.compile(r"(?!scan\.)[a-z-]+(\.[a-z-]+)+(?<!\.sql)")
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +81,14 @@ def test_every_key_of_the_containers_is_known_to_flink(options: dict[str, Any]) 
     assert unknown_keys(keys, options) == []
 
 
+def test_every_key_of_programs_is_known_to_flink(options: dict[str, Any]) -> None:
+    """Texts that begin as keys of Flink do."""
+    beginnings = {key.partition(".")[0] for key in options}
+    given = {text for text in _texts(*PROGRAMS) if KEY.fullmatch(text) and text.partition(".")[0] in beginnings}
+    assert {"python.fn-execution.memory.managed", "table.exec.state.ttl", "restart-strategy.type"} <= given
+    assert unknown_keys(given, options) == []
+
+
 @pytest.mark.parametrize(
     "mutant", ["execution.checkpointing.intervall", "restart-strategy", "metrics.reporter.prom.prot", "table.exec.uid"]
 )
@@ -105,6 +117,14 @@ def test_a_key_given_twice_is_told(tmp_path: Path, config: Config, monkeypatch: 
 def _home(config: Config, data_dir: Path) -> FlinkHome:
     stack = config.stack.model_copy(update={"data_dir": data_dir})
     return FlinkHome(Surroundings(config.model_copy(update={"stack": stack}), ArtifactCache(stack.cache_dir)))
+
+
+def _texts(*programs: str) -> Iterator[str]:
+    """Every text that stands in Python programs, given by patterns."""
+    for file in (file for pattern in programs for file in PROJECT.glob(pattern)):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield node.value
 
 
 def unknown_keys(keys: Iterable[str], options: dict[str, Any]) -> list[str]:
