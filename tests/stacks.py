@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 
 from dmp.config import Config, load_config
@@ -50,15 +51,21 @@ class StackUnderTest:
         env = {**self.env, **variables}
         return subprocess.run(command, env=env, capture_output=True, text=True, timeout=timeout)
 
+    def process(self, server: str) -> psutil.Process:
+        """The JVM of a server."""
+        pid = Stack(self.config).status()[server]["pid"]
+        assert pid, f"{server} does not run"  # else psutil would take the tests' own process
+        return psutil.Process(pid)
+
     def last_errors(self) -> str:
         """The last lines that each server logged as errors, and what its JVM was doing when it crashed."""
-        found = []
-        for server in Stack(self.config).servers:
+        found, running = [], Stack(self.config)
+        for server in running.servers:
             lines = server.log.read_text(encoding="utf-8", errors="replace").splitlines() if server.log.exists() else []
             # Elasticsearch logs its options, one of which has OutOfMemoryError in its name.
             errors = [line for line in lines if "ERROR" in line or "java.lang.OutOfMemoryError" in line]
             found += [f"{server.name}: {line}" for line in errors[-5:]]
-        for report in (self.config.stack.data_dir / "logs").rglob("hs_err_pid*.log"):
+        for report in running.surroundings.logs.rglob("hs_err_pid*.log"):
             found += report.read_text(encoding="utf-8", errors="replace").splitlines()[:60]
         return "\n".join(found)
 

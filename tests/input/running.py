@@ -19,7 +19,6 @@ import psutil
 from dmp.core.cleaning import Cleaner, Reject
 from dmp.core.identifiers import CleaningRules
 from dmp.core.privacy import PrivacyKeys
-from dmp.stack import Stack
 from tests import waiting
 from tests.stacks import StackUnderTest
 
@@ -112,7 +111,7 @@ class Running:
 @contextmanager
 def kafka_away(stack: StackUnderTest) -> Iterator[None]:
     """kill -9 of the broker, and its start at the end."""
-    process = psutil.Process(Stack(stack.config).status()["kafka"]["pid"])
+    process = stack.process("kafka")
     process.kill()
     psutil.wait_procs([process], timeout=30)
     yield

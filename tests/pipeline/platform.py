@@ -20,7 +20,6 @@ from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from connectors.elasticsearch import connect
 from connectors.kafka.consumers import read_committed
 from dmp.jobs import Cluster
-from dmp.stack import Stack
 from dmp.stack.server import get_json
 from tests import waiting
 from tests.identity.model import Identifier
@@ -175,13 +174,9 @@ class Platform:
                 pass
         wait_for("their end", lambda: not {*jobs} & {*self.cluster.running().values()})
 
-    def process(self, server: str) -> psutil.Process:
-        """The JVM of a server that runs."""
-        return psutil.Process(Stack(self.stack.config).status()[server]["pid"])
-
     def kill(self, server: str) -> None:
         """kill -9 of one server and everything it started."""
-        process = self.process(server)
+        process = self.stack.process(server)
         family = [*process.children(recursive=True), process]
         for member in family:
             member.kill()

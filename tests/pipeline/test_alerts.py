@@ -31,7 +31,7 @@ rules:
   - {{name: fell-{RUN}, kind: change, by: [event], where: {{event: {BEAT}}}, falls: 0.5, baseline: 4, at_least: 5}}
 """
 SECRET = "a secret of the tests"
-#: So many of them that the few windows of a test are work for a minute.
+#: So many of them that the few windows of a test are work for longer than it takes to cancel.
 MANY_RULES = "rules:\n" + "".join(
     f"  - {{name: many-{n}, kind: threshold, by: [event], window: 3600, above: 1000000}}\n" for n in range(250)
 )
@@ -134,12 +134,12 @@ def test_cancelled_in_the_midst_of_judging_leaves_the_others_alone(platform: Pla
     """A Python function that asks for the state of a task that has ended would end the TaskManager."""
     other_rules.write_text(MANY_RULES)
     platform.dmp("submit", "alerts", "--fresh", DMP_ALERTS__RULES=str(other_rules))
-    taskmanager, number = platform.process("flink_taskmanager"), platform.cluster.running()["alerts"]
+    taskmanager, number = platform.stack.process("flink_taskmanager"), platform.cluster.running()["alerts"]
     platform.send([event for n in range(400) for event in events(0, f"Many {RUN} {n}", 1)])
     wait_for("windows that are judged", lambda: platform.read(number, "KEYED PROCESS") > 0)
     platform.cancel(number)
     time.sleep(5)  # a worker that goes on works for longer
-    assert platform.process("flink_taskmanager") == taskmanager
+    assert platform.stack.process("flink_taskmanager") == taskmanager
 
 
 def test_incidents_open_and_resolve(alerts: Alerts) -> None:

@@ -25,7 +25,7 @@ def test_small_disk_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_the_servers_need_what_the_readme_asks_for(config: Config) -> None:
-    """Peaks of docs/benchmarks.md add up to 5.5 GiB, and the Python workers of jobs that are not in there to 0.6."""
+    """Peaks of docs/benchmarks.md are 5.5 GiB, and the Python workers of jobs that are not in there less than 0.6."""
     needed = sum(server.memory_mb for server in Stack(config).servers)
     assert "6.5 GiB of free memory" in (PROJECT / "README.md").read_text(encoding="utf-8")
     assert 6.1 * 1024 < needed <= 6.5 * 1024

@@ -26,9 +26,9 @@ from dmp.stack.server import Surroundings
 pytestmark = pytest.mark.flink
 
 OPTION_CLASSES = re.compile(r"org/apache/flink/(?!.*shaded/).*(Options?|Config|Constants)(\$\w+)?\.class$")
-PROGRAMS = ("jobs/*.py", "schemas/sql_client.py", "bench/**/*.py")
 JARS = ("lib/flink-dist-*.jar", "lib/flink-table-api-java-uber-*.jar", "opt/flink-python-*.jar")
 REPORTER_KEY = re.compile(r"metrics\.reporter\.\w+\.(.+)")
+PROGRAMS = ("jobs/*.py", "schemas/sql_client.py", "bench/**/*.py")
 # No name of a file, and no option of tables (scan): Flink refuses those that it does not know.
 KEY = re.compile(r"(?!scan\.)[a-z-]+(\.[a-z-]+)+(?<!\.sql)")
 

@@ -71,7 +71,7 @@ class KillCollector(Fault):
 
 def python_workers(platform: Platform) -> list[psutil.Process]:
     """The processes that run Python functions of the jobs."""
-    main = platform.process("flink_taskmanager")
+    main = platform.stack.process("flink_taskmanager")
     family = main.children(recursive=True)
     return [process for process in family if "pyflink.fn_execution.beam.beam_boot" in process.cmdline()]
 

@@ -25,7 +25,7 @@ class Pause(Fault):
         if name == "python":
             self._process = self.chance.choice(python_workers(platform))
         else:
-            self._process = platform.process(name)
+            self._process = platform.stack.process(name)
         self._process.suspend()
 
     def endure(self) -> None:
