@@ -25,11 +25,10 @@ from schemas.topics import Topic
 
 # Settings that the results depend on; those of the cluster stand in flink-conf/config.yaml.
 SETTINGS = {
-    # One updating path for punctual and late events: changes are folded before they go on. A checkpoint ends each batch
-    # and nothing is published before, so the time says how long one may be where checkpoints are rare. Large batches
+    # One updating path for punctual and late events: changes of a second are folded before they go on. Large batches
     # fold what changes to and fro, such as the labels of identity.
     "table.exec.mini-batch.enabled": "true",
-    "table.exec.mini-batch.allow-latency": "30 s",
+    "table.exec.mini-batch.allow-latency": "1 s",
     "table.exec.mini-batch.size": "100000",
     # A view that several sinks read is planned once, so that its Python function runs once for each event.
     "table.optimizer.reuse-optimize-block-with-digest-enabled": "true",
