@@ -25,11 +25,12 @@ from schemas.topics import Topic
 
 # Settings that the results depend on; those of the cluster stand in flink-conf/config.yaml.
 SETTINGS = {
-    # One updating path for punctual and late events: changes of a second are folded before they go on. Large batches
-    # fold what changes to and fro, such as the labels of identity.
+    # One updating path for punctual and late events: changes are folded before they go on. A checkpoint ends each batch
+    # and nothing is published before, so the time says how long one may be where checkpoints are rare. More rows were
+    # no faster, and the batches of all operators must fit into the heap together (docs/decisions.md).
     "table.exec.mini-batch.enabled": "true",
-    "table.exec.mini-batch.allow-latency": "1 s",
-    "table.exec.mini-batch.size": "100000",
+    "table.exec.mini-batch.allow-latency": "30 s",
+    "table.exec.mini-batch.size": "20000",
     # A view that several sinks read is planned once, so that its Python function runs once for each event.
     "table.optimizer.reuse-optimize-block-with-digest-enabled": "true",
     # Results stay as long as their persons do; what may be forgotten says so by a STATE_TTL hint. Besides, state with a

@@ -119,7 +119,7 @@ def _queues(made: Plan) -> Table:
     table.caption = (
         "busy: utilisation; waits: share of events that wait (Erlang C); then the mean wait by M/M/c, by M/G/c (Allen "
         "and Cunneen), its 99th percentile, and the mean where each server has its own keys (M/G/1); queue: events "
-        "that wait. This is for service alone: mini-batches (1 s), fetches and refreshes (1 s) come on top."
+        "that wait. This is for service alone: checkpoints, fetches and refreshes (1 s) come on top."
     )
     return table
 
